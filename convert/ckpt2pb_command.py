@@ -1,0 +1,44 @@
+"""The command ``ckpt2pb``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("ckpt2pb")
+@click.option(
+    "--in-path", "--in_path", "in_path", required=True, type=click.Path(path_type=Path), help="Checkpoint."
+)
+@click.option(
+    "--out-path",
+    "--out_path",
+    "out_path",
+    default="model.pb",
+    show_default=True,
+    type=click.Path(path_type=Path),
+)
+@click.option(
+    "--out-nodes", "--out_nodes", "out_nodes", default="", help="Output nodes [the only candidate]."
+)
+def ckpt2pb(in_path: Path, out_path: Path, out_nodes: str) -> None:
+    """Freeze a TF1 checkpoint that has a .meta, and prove the graph equal to the restored session.
+
+    \b
+    Example:
+      ckpt2pb --in-path punet.ckpt --out-path punet.pb --out-nodes output_l0
+    """
+    from pixelproof.console import Console
+    from pixelproof.convert.checkpoint import freeze_checkpoint, prefix_of
+    from pixelproof.measure.quiet import import_tensorflow
+
+    console = Console()
+    prefix_of(in_path)
+    import_tensorflow()
+    names = [part.strip().split(":")[0] for part in out_nodes.split(",") if part.strip()]
+    nodes, rows = freeze_checkpoint(in_path, out=out_path, output_names=names)
+    for row in rows:
+        console.line(f"  {row.height}x{row.width}: largest difference {row.difference.max_abs:.1e}")
+    console.line(f"Written: {out_path} ({nodes} nodes)")
+    console.next_step(f"pb2tflite {out_path} --input-shape 1,HEIGHT,WIDTH,CHANNELS")

@@ -1,0 +1,86 @@
+"""The command ``convert-model``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("convert-model")
+@click.option(
+    "--model", required=True, help="Registered name (pixelproof models), FILE.py:FUNCTION or a .keras."
+)
+@click.option("--ckpt", type=click.Path(path_type=Path), help="Checkpoint: TF1, .weights.h5 or .keras.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder [models_converted/<checkpoint's name>].")
+@click.option(
+    "--format", "formats", default="pb,savedmodel,tflite,onnx", show_default=True, help="What to write."
+)
+@click.option(
+    "--input-shape", default="1,720,1280,3", show_default=True, help="Fixed in the TFLite file only."
+)
+@click.option("--input-name", default="input", show_default=True, help="Node name of the input.")
+@click.option("--output-name", default="output", show_default=True, help="Node name of the output.")
+@click.option("--clip", is_flag=True, help="Put the clip to [0, 1] into the graph.")
+@click.option("--opset", default=18, show_default=True, help="ONNX opset.")
+@click.option("--allow-surplus", is_flag=True, help="Leave out variables that the model doesn't have.")
+@click.option("--json", "json_to", metavar="FILE|-", help="Write the proof as JSON there too.")
+def convert_model(
+    model: str,
+    ckpt: Path | None,
+    out: Path | None,
+    formats: str,
+    input_shape: str,
+    input_name: str,
+    output_name: str,
+    clip: bool,
+    opset: int,
+    allow_surplus: bool,
+    json_to: str | None,
+) -> None:
+    """Convert a checkpoint to .pb, SavedModel, TFLite and ONNX, and prove each equal to its source.
+
+    Every file is reloaded in a fresh process and compared on uneven inputs; a file that computes another
+    picture is not delivered, and the exit code is 1.
+
+    \b
+    Example:
+      convert-model --model resnet_12_64 --ckpt models_pretrained/dped_resnet_12_64
+    """
+    import time
+
+    from pixelproof.console import Console
+    from pixelproof.contract import parse_shape
+    from pixelproof.convert.plan import Request, default_folder, parse_formats
+    from pixelproof.convert.source import Ends
+    from pixelproof.convert.workers import WarmWorkers
+    from pixelproof.measure.quiet import import_tensorflow
+
+    start = time.monotonic()
+    console = Console(json_to)
+    request = Request(
+        model=model,
+        checkpoint=ckpt,
+        folder=out or default_folder(model, ckpt),
+        formats=parse_formats(formats),
+        shape=parse_shape(input_shape),
+        ends=Ends(input_name=input_name, output_name=output_name, clip=clip),
+        opset=opset,
+        allow_surplus=allow_surplus,
+    )
+    with WarmWorkers() as workers:
+        workers.warm("pb" if "pb" in request.formats else request.formats[0])
+        import_tensorflow()
+        from pixelproof.convert.conversion import convert
+
+        document = convert(request, workers=workers, note=console.line)
+    console.json(document)
+    console.line(
+        f"Written to {request.folder} with the proof in parity.json; {time.monotonic() - start:.1f} s."
+    )
+    console.next_step(f"validate-pb {request.files[0]} --track {_usual_track(model)}")
+
+
+def _usual_track(model: str) -> str:
+    """The PIRM track for which an architecture's official weights were made."""
+    return "A" if model in ("vgg_19", "resnet_6_16") else "B"

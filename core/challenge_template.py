@@ -1,0 +1,85 @@
+"""A commented challenge file to start from; lines that begin with ``#`` and no space are optional keys."""
+
+from __future__ import annotations
+
+import re
+
+TEMPLATE = """\
+# The rules of a contest. Check them with: pixelproof challenges check FILE
+# Lines that start with # and no space are optional: remove the # to use them.
+id = "my-challenge"
+title = "What the contest is called"
+url = "https://example.org/rules"
+# The folder, below --data's parent or PIXELPROOF_DATA, that all paths in this file start from.
+data_folder = "my-challenge"
+
+# One table per ranking. Give more by repeating [tracks.NAME] and what follows it.
+[tracks.main]
+title = "What this ranking is about"
+
+# What a model's tensors must look like.
+[tracks.main.contract]
+input = "input:0"
+output = "output:0"
+channels = [3, 3]              # of the input, of the output
+scale = 1                      # output size over input size
+warn_range = [0.0, 1.0]        # output values that leave it give a warning
+fail_range = [-0.25, 1.25]     # output values that leave it break the rule
+any_resolution = true          # whether every height and width must be taken
+minimum_size = 1               # smallest height and width
+size_multiple = 1              # height and width are multiples of this
+
+# What a model may weigh.
+[tracks.main.limits]
+#model_mib = 100
+#peak_memory = { total_rss_mib = 3584, height = 720, width = 1280 }
+
+# Which pairs are compared, and how. Inputs are a folder of their own, or made from the targets.
+[tracks.main.fidelity]
+targets = "targets"
+inputs = "inputs"
+# Instead of inputs: degrade = { factor = 4, restore_size = true, filter = "pillow-bicubic" }
+psnr = { crop_border = 0, clip = true, round_to_8_bit = false }
+#ms_ssim = { variant = "tf", crop_border = 0, clip = true }     # or "scipy-fft"
+
+# Images on which speed is compared with a baseline.
+#[tracks.main.runtime]
+#images = "HD_res"
+#baseline = "srcnn"
+#height = 720
+#width = 1280
+
+# total = alpha (PSNR - psnr_baseline) + beta (MS-SSIM - ssim_baseline) + gamma min(speed-up, speedup_cap)
+#[tracks.main.scores]
+#formula = "pirm"
+#psnr_baseline = 26.5
+#ssim_baseline = 0.94
+#speedup_cap = 4.0
+#mos_may_replace_ms_ssim = false
+
+#[tracks.main.scores.weights]
+#total = { alpha = 4, beta = 100, gamma = 1.0 }
+
+# What is handed in, and which checks must have run before it is packed.
+[submission]
+formats = ["pb"]               # any of pb, savedmodel, tflite, onnx
+model_member = "model.pb"      # the model's name inside the zip
+required_checks = ["loads", "names", "tensors", "finite", "range"]
+#per_day = 2
+
+# {track}, {team_id}, {team_name}, {link} and {members} are filled in.
+#[submission.mail]
+#to = "organisers@example.org"
+#subject = "[Track {track}] [{team_id}] [{team_name}] Submission"
+#text = "Link to the model: {link}"
+
+#[submission.registration]
+#to = "organisers@example.org"
+#subject = "Registration"
+#text = "{team_name}: {members}"
+"""
+
+
+def scaffold(text: str, *, identifier: str) -> str:
+    """A challenge file's text under another id."""
+    return re.sub(r"^id\s*=.*$", f'id = "{identifier}"', text, count=1, flags=re.MULTILINE)

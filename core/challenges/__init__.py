@@ -1,0 +1,1 @@
+"""The rules of the challenges, as data (one TOML file each)."""

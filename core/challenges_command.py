@@ -1,0 +1,209 @@
+"""``pixelproof challenges``: list, show, scaffold and check the rules of contests."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pixelproof.errors import CallError
+
+if TYPE_CHECKING:
+    from pixelproof.challenge import Challenge, Fidelity, Track
+    from pixelproof.console import Console
+
+Rows = list[tuple[str, str]]
+
+
+@click.group("challenges", invoke_without_command=True)
+@click.pass_context
+def challenges(context: click.Context) -> int:
+    """The challenges that pixelproof knows; without a subcommand they are listed."""
+    if context.invoked_subcommand is None:
+        _list()
+    return 0
+
+
+def _list() -> None:
+    from pixelproof.challenge import known_challenges, load_challenge
+    from pixelproof.console import Console
+
+    console = Console()
+    loaded = [load_challenge(name) for name in known_challenges()]
+    rows = [(c.id, c.title, ", ".join(c.tracks)) for c in loaded]
+    console.table("Challenges", ("id", "title", "tracks"), rows)
+    console.next_step(f"pixelproof challenges show {loaded[0].id}")
+
+
+@challenges.command("show")
+@click.argument("name", metavar="ID|FILE")
+@click.option("--toml", "as_toml", is_flag=True, help="Print the file itself.")
+@click.option("--json", "json_to", metavar="FILE|-", help="Write the rules as JSON; - is standard output.")
+def show(name: str, as_toml: bool, json_to: str | None) -> int:
+    """The rules of one challenge: tracks, limits, scores."""
+    from pixelproof.challenge import challenge_text, parse_challenge
+    from pixelproof.console import Console
+
+    if as_toml and json_to is not None:
+        raise CallError("Rules are printed in one form", found="--toml and --json", remedy="Drop one.")
+    label, text = challenge_text(name)
+    challenge = parse_challenge(text, label=label)
+    if as_toml:
+        click.echo(text, nl=False)
+        return 0
+    console = Console(json_to)
+    _show(console, challenge)
+    console.json(challenge)
+    return 0
+
+
+@challenges.command("new")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option(
+    "--from", "source", metavar="ID", help="Start from this challenge's file, not from a blank one."
+)
+def new(file: Path, source: str | None) -> int:
+    """Write a commented challenge file to FILE (it must not exist yet)."""
+    from pixelproof.challenge import challenge_text, load_challenge, parse_challenge
+    from pixelproof.challenge_template import TEMPLATE, scaffold
+    from pixelproof.console import Console
+    from pixelproof.files import write_text
+
+    if file.suffix != ".toml":
+        raise CallError(
+            "A challenge file ends in .toml", found=str(file), remedy=f"Try {file.with_suffix('.toml')}."
+        )
+    if file.exists():
+        remedy = "Choose another name, or remove the file first."
+        raise CallError("A new challenge file must not exist yet", found=str(file), remedy=remedy)
+    label, text = ("template", TEMPLATE) if source is None else challenge_text(source)
+    parse_challenge(text, label=label)
+    identifier = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-") or "my-challenge"
+    write_text(file, scaffold(text, identifier=identifier))
+    load_challenge(str(file))
+    console = Console()
+    console.line(f"Wrote {file}.")
+    console.next_step(f"pixelproof challenges check {shlex.quote(str(file))}")
+    return 0
+
+
+@challenges.command("check")
+@click.argument("file", metavar="FILE")
+def check(file: str) -> int:
+    """Check a challenge file; an error names the key and its line."""
+    from pixelproof.challenge import load_challenge
+    from pixelproof.console import Console
+
+    challenge = load_challenge(file)
+    console = Console()
+    console.line(f"{file} holds to the schema: {challenge.id}, {challenge.title}.")
+    for name, track in challenge.tracks.items():
+        parts = [p for p in ("fidelity", "runtime", "scores") if getattr(track, p) is not None]
+        console.line(f"  track {name}: {track.title} (contract, limits{''.join(', ' + p for p in parts)})")
+    if challenge.submission is None:
+        console.line("  no [submission]: package-submission will not know what to pack")
+    first = next(iter(challenge.tracks))
+    console.next_step(f"validate-pb model.pb --challenge {shlex.quote(file)} --track {first} --data DIR")
+    return 0
+
+
+def _show(console: Console, challenge: Challenge) -> None:
+    console.line(f"{challenge.id}: {challenge.title}", style="bold")
+    console.line(challenge.url)
+    console.line(f"Data: {challenge.data_folder}/ below PIXELPROOF_DATA, or the folder that --data names")
+    for name, track in challenge.tracks.items():
+        console.line()
+        console.table(f"Track {name}: {track.title}", ("rule", "value"), _track_rows(track))
+        if track.scores is not None:
+            rows = [
+                (label, f"{w.alpha:g}", f"{w.beta:g}", f"{w.gamma:g}")
+                for label, w in track.scores.weights.items()
+            ]
+            console.table(f"Scores of track {name}", ("score", "alpha", "beta", "gamma"), rows)
+    if challenge.submission is not None:
+        console.line()
+        console.table("Submission", ("rule", "value"), _submission_rows(challenge))
+
+
+def _track_rows(track: Track) -> Rows:
+    contract, limits = track.contract, track.limits
+    rows = [
+        ("input, output", f"{contract.input}, {contract.output}"),
+        ("channels", " to ".join(map(str, contract.channels))),
+        ("scale", f"x{contract.scale}"),
+        ("values", f"{_range(contract.warn_range)}, at most {_range(contract.fail_range)}"),
+        ("sizes", _sizes(track)),
+    ]
+    if limits.model_mib is not None:
+        rows.append(("model file", f"at most {limits.model_mib:g} MiB"))
+    if limits.peak_memory is not None:
+        peak = limits.peak_memory
+        rows.append(("peak memory", f"at most {peak.total_rss_mib:g} MiB at {peak.height}x{peak.width}"))
+    if track.fidelity is not None:
+        rows += _fidelity_rows(track.fidelity)
+    if track.runtime is not None:
+        run = track.runtime
+        rows.append(("runtime", f"beside {run.baseline} on {run.images} ({run.height}x{run.width})"))
+    if track.scores is not None:
+        s = track.scores
+        rows.append(
+            (
+                "total",
+                f"alpha (PSNR - {s.psnr_baseline:g}) + beta (MS-SSIM - {s.ssim_baseline:g})"
+                f" + gamma min(speed-up, {s.speedup_cap:g})",
+            )
+        )
+        rows.append(("opinion score", "may replace MS-SSIM" if s.mos_may_replace_ms_ssim else "not foreseen"))
+    return rows
+
+
+def _fidelity_rows(fidelity: Fidelity) -> Rows:
+    made = fidelity.degrade
+    source = fidelity.inputs or "made from the targets"
+    if made is not None:
+        source += (
+            f" (shrunk x{made.factor} by {made.filter}{', enlarged again' if made.restore_size else ''})"
+        )
+    rows = [("inputs", source), ("targets", fidelity.targets)]
+    psnr, ssim = fidelity.psnr, fidelity.ms_ssim
+    rounded = ", rounded to 8 bit" if psnr.round_to_8_bit else ""
+    rows.append(("PSNR", f"{_border(psnr.crop_border, clip=psnr.clip)}{rounded}"))
+    if ssim is not None:
+        rows.append(("MS-SSIM", f"{ssim.variant}, {_border(ssim.crop_border, clip=ssim.clip)}"))
+    return rows
+
+
+def _submission_rows(challenge: Challenge) -> Rows:
+    submission = challenge.submission
+    assert submission is not None
+    rows = [
+        ("formats", ", ".join(submission.formats)),
+        ("name in the zip", submission.model_member),
+        ("checks that must have run", ", ".join(submission.required_checks)),
+    ]
+    if submission.per_day is not None:
+        rows.append(("a day", str(submission.per_day)))
+    if submission.mail is not None:
+        rows.append(("mail", f"{submission.mail.to}: {submission.mail.subject}"))
+    if submission.registration is not None:
+        rows.append(("registration", f"{submission.registration.to}: {submission.registration.subject}"))
+    return rows
+
+
+def _range(pair: tuple[float, float]) -> str:
+    return f"[{pair[0]:g}, {pair[1]:g}]"
+
+
+def _border(pixels: int, *, clip: bool) -> str:
+    return f"{pixels} px dropped a side, {'clipped' if clip else 'not clipped'}"
+
+
+def _sizes(track: Track) -> str:
+    contract = track.contract
+    kind = "any" if contract.any_resolution else "fixed"
+    least = f", at least {contract.minimum_size}" if contract.minimum_size > 1 else ""
+    multiple = f", multiples of {contract.size_multiple}" if contract.size_multiple > 1 else ""
+    return kind + least + multiple

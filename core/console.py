@@ -1,0 +1,102 @@
+"""The one place that prints; with ``--json -`` all but the document goes to standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixelproof.files import write_text
+from pixelproof.report import dump_json
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+
+STATUS_STYLES = {"passed": "green", "warning": "yellow", "failed": "bold red", "not_run": "dim"}
+
+
+class Console:
+    """Lines, tables and progress for a command.
+
+    Args:
+        json_to: where the JSON document goes: None (nowhere), ``"-"`` (standard output) or a file's path.
+    """
+
+    def __init__(self, json_to: str | None = None) -> None:
+        from rich.console import Console as RichConsole
+
+        self._json_to = json_to
+        width = None if sys.stdout.isatty() else 120
+        self._out = RichConsole(stderr=json_to == "-", highlight=False, soft_wrap=True, width=width)
+        self._err = RichConsole(stderr=True, highlight=False)
+
+    @property
+    def rich(self) -> RichConsole:
+        """The console that people read."""
+        return self._out
+
+    def line(self, text: str = "", *, style: str | None = None) -> None:
+        """One line of plain text; square brackets stay text."""
+        self._out.print(text, style=style, markup=False)
+
+    def table(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        status_column: int | None = None,
+    ) -> None:
+        """A table; cells of ``status_column`` take the colour of their status."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            style = STATUS_STYLES.get(row[status_column], "") if status_column is not None else ""
+            cells = [
+                Text(
+                    cell.replace("_", " ") if i == status_column else cell,
+                    style=style if i == status_column else "",
+                )
+                for i, cell in enumerate(row)
+            ]
+            table.add_row(*cells)
+        self._out.print(table, soft_wrap=False)
+
+    def next_step(self, command: str) -> None:
+        """The command that a user would type next."""
+        self.line(f"Next: {command}")
+
+    def json(self, document: Any) -> None:
+        """The machine-readable document, if one was asked for."""
+        if self._json_to == "-":
+            sys.stdout.write(dump_json(document))
+            sys.stdout.flush()
+        elif self._json_to is not None:
+            write_text(Path(self._json_to), dump_json(document))
+            self.line(f"Report: {self._json_to}")
+
+    @contextmanager
+    def progress(self, title: str, *, total: int) -> Iterator[Callable[[int, str], None]]:
+        """A bar with the time left, on standard error where that is a terminal.
+
+        Yields:
+            ``advance(steps, note)``.
+        """
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+        )
+        with Progress(*columns, console=self._err, transient=True, disable=not sys.stderr.isatty()) as bar:
+            task = bar.add_task(title, total=total, note="")
+            yield lambda steps, note: bar.update(task, advance=steps, note=note)

@@ -1,0 +1,155 @@
+"""Files that appear whole or not at all: written beside the target, synced, renamed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pixelproof.errors import EnvironmentFault, InputError
+
+MIB = 1024 * 1024
+_FULL = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
+_NOT_WRITABLE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG,
+)  # fmt: skip
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's sorted relative names and contents (a SavedModel), as hex."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for member in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(member.relative_to(path).as_posix().encode() + b"\0")
+            digest.update(bytes.fromhex(sha256_of(member)))
+        return digest.hexdigest()
+    with path.open("rb") as stream:
+        while block := stream.read(MIB):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def size_bytes(path: Path) -> int:
+    """Size of a file, or of all files below a folder."""
+    if path.is_dir():
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return path.stat().st_size
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        EnvironmentFault: the folder can't be written, or the disk is full.
+    """
+    with replacing_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path``; renamed to it when the block ends well, removed otherwise."""
+    with disk_faults(path):
+        make_folder(path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            _sync(temporary)
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside ``path``; takes its place when the block ends well, removed otherwise."""
+    with disk_faults(path):
+        make_folder(path.parent)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        try:
+            yield temporary
+            for member in temporary.rglob("*"):
+                if member.is_file():
+                    _sync(member)
+            temporary.chmod(0o777 & ~_umask())
+            if path.is_dir() and not path.is_symlink():
+                old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
+                path.replace(old)
+                temporary.replace(path)
+                shutil.rmtree(old)
+            else:
+                temporary.replace(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents.
+
+    Raises:
+        EnvironmentFault: it can't be created.
+    """
+    with disk_faults(path):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # a file system that lets nobody create folders, such as /proc
+            raise PermissionError(errno.EPERM, "Folder can't be created", str(path)) from error
+
+
+def read_bytes(path: Path, *, what: str) -> bytes:
+    """The bytes of an input file.
+
+    Raises:
+        InputError: the file is missing or unreadable; ``what`` names it in the message.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{what} must be a readable file", found=f"{path}: {error.strerror}") from error
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@contextmanager
+def disk_faults(path: Path) -> Iterator[None]:
+    """Turns what a disk answers while ``path`` is written into an error that says the way out.
+
+    Raises:
+        EnvironmentFault: the disk or the quota is full, or ``path`` can't be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            remedy = "Free some space, or choose another folder."
+            raise EnvironmentFault("The disk is full", found=f"no space for {path}", remedy=remedy) from error
+        if error.errno in _NOT_WRITABLE:
+            remedy = "Choose another folder, or make this one writable."
+            found = f"{error.strerror} at {error.filename or path}"
+            raise EnvironmentFault("Output must be writable", found=found, remedy=remedy) from error
+        raise

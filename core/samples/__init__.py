@@ -1,0 +1,1 @@
+"""Small free photographs, laid out as the challenges lay out their data."""

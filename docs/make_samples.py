@@ -1,0 +1,85 @@
+"""Makes core/samples/ai-challenge from scikit-image's free photographs; run it from the checkout's root.
+
+Needs scikit-image (the extra ``dev``). The pixels are deterministic; the JPEG and PNG bytes depend on Pillow's
+version.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+ROOT = Path("core/samples/ai-challenge")
+PATCH = 100
+PATCHES = 12
+GRID_START = 6
+SUPER_RESOLUTION_CROPS = ((0, 56, 256, 400), (264, 200, 248, 312))  # top, left, height, width
+HD_HEIGHT, HD_WIDTH = 720, 1280
+GAINS = (0.74, 0.70, 0.60)  # darker, with a warm cast
+BLUR_SIGMA = 0.7
+NOISE_LEVELS = 3.0
+SEED = 2018
+
+
+def crop(image: Any, top: int, left: int, height: int, width: int) -> Any:
+    """A part of an image."""
+    return image[top : top + height, left : left + width]
+
+
+def patch_corners(image: Any) -> list[tuple[int, int]]:
+    """Top left corners of the most textured, not overlapping patches, in reading order."""
+    starts = range(GRID_START, image.shape[0] - PATCH + 1, PATCH)
+    corners = [(top, left) for top in starts for left in starts]
+    textured = sorted(corners, key=lambda c: -float(crop(image, *c, PATCH, PATCH).std()))[:PATCHES]
+    return sorted(textured)
+
+
+def degraded(target: Any, rng: np.random.Generator) -> Any:
+    """The same photograph as a weak camera would take it: slight blur, darker with a cast, noise."""
+    blurred = Image.fromarray(target).filter(ImageFilter.GaussianBlur(BLUR_SIGMA))
+    darker = np.asarray(blurred, np.float64) * np.array(GAINS)
+    noisy = darker + rng.normal(0, NOISE_LEVELS, darker.shape)
+    return np.rint(np.clip(noisy, 0, 255)).astype(np.uint8)
+
+
+def hd(image: Any) -> Image.Image:
+    """The middle of a photograph at 16:9, enlarged to 1280x720."""
+    height = image.shape[1] * HD_HEIGHT // HD_WIDTH
+    top = (image.shape[0] - height) // 3
+    part = Image.fromarray(crop(image, top, 0, height, image.shape[1]))
+    return part.resize((HD_WIDTH, HD_HEIGHT), Image.Resampling.BICUBIC)
+
+
+def save(image: Image.Image, name: str, *, quality: int | None = None) -> None:
+    """Write one sample."""
+    path = ROOT / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    options = {"optimize": True} if quality is None else {"quality": quality, "optimize": True}
+    image.save(path, **options)
+
+
+def main() -> None:
+    """Write all samples."""
+    from skimage import data
+
+    if not Path("core/samples").is_dir():
+        sys.exit("Run this from the checkout's root.")
+    astronaut, rocket = data.astronaut(), data.rocket()
+    rng = np.random.default_rng(SEED)
+    for number, corner in enumerate(patch_corners(astronaut)):
+        target = crop(astronaut, *corner, PATCH, PATCH)
+        save(Image.fromarray(target), f"dped/patches/canon/{number}.jpg", quality=95)
+        save(Image.fromarray(degraded(target, rng)), f"dped/patches/iphone/{number}.jpg", quality=90)
+    for number, part in enumerate(SUPER_RESOLUTION_CROPS):
+        save(Image.fromarray(crop(astronaut, *part)), f"div2k/original/{number}.png")
+    for number, photograph in enumerate((astronaut, rocket)):
+        for folder in ("dped", "div2k"):
+            save(hd(photograph), f"{folder}/HD_res/{number}.jpg", quality=80)
+
+
+if __name__ == "__main__":
+    main()

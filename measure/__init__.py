@@ -1,0 +1,1 @@
+"""The instrument: runs any artifact in a child process and measures it."""

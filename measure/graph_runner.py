@@ -1,0 +1,103 @@
+"""A frozen .pb in a TensorFlow 1 session, as the 2018 evaluation scripts run it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pixelproof.errors import ModelFailed
+from pixelproof.measure.graph_def import (
+    final_nodes,
+    free_batch,
+    placeholders,
+    read_graph,
+    reduces_image,
+    widen,
+)
+from pixelproof.measure.protocol import Array
+from pixelproof.measure.runners import TensorTable, tensor_table
+
+
+class _Session:
+    """One imported graph and its compiled call."""
+
+    def __init__(self, graph_def: Any, *, threads: int, input_name: str, output_name: str) -> None:
+        graph = tf.Graph()
+        with graph.as_default():
+            tf.import_graph_def(graph_def, name="")
+        self.graph = graph
+        config = tf.compat.v1.ConfigProto(
+            intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
+        )
+        self._session = tf.compat.v1.Session(graph=graph, config=config)
+        self._call = self._session.make_callable(
+            graph.get_tensor_by_name(output_name), feed_list=[graph.get_tensor_by_name(input_name)]
+        )
+
+    def __call__(self, x: Array) -> Array:
+        return np.asarray(self._call(x))
+
+
+class GraphRunner:
+    """A frozen graph; a batch above the placeholder's own goes through a copy with the batch left open."""
+
+    def __init__(self, path: str, *, threads: int, input_name: str | None, output_name: str | None) -> None:
+        self._graph_def = read_graph(path)
+        self._threads = threads
+        self._sessions: dict[str, _Session] = {}
+        graph = tf.Graph()
+        with graph.as_default():
+            tf.import_graph_def(self._graph_def, name="")
+        used_input = _choose(graph, input_name, placeholders(self._graph_def))
+        used_output = _choose(graph, output_name, final_nodes(self._graph_def))
+        self.used = (used_input, used_output)
+        self.global_statistics = reduces_image(self._graph_def)
+        outputs = [f"{node.name}:0" for node in final_nodes(self._graph_def)]
+        if used_output is not None and used_output not in outputs:
+            outputs.insert(0, used_output)
+        self.interface = {
+            "inputs": [_table(graph, f"{node.name}:0") for node in placeholders(self._graph_def)],
+            "outputs": [_table(graph, name) for name in outputs if _has(graph, name)],
+        }
+
+    def __call__(self, x: Array) -> Array:
+        """Run once."""
+        return self._session("open batch" if len(x) > 1 else "as it is")(x)
+
+    def run_float64(self, x: Array) -> Array:
+        """Run once in float64."""
+        return self._session("float64")(x.astype(np.float64))
+
+    def _session(self, variant: str) -> _Session:
+        if variant not in self._sessions:
+            used_input, used_output = self.used
+            if used_input is None or used_output is None:
+                found = ", ".join(t["name"] for t in self.interface["inputs"] + self.interface["outputs"])
+                raise ModelFailed("A model must have one input and one output", found=found)
+            change = {"as it is": lambda g: g, "open batch": free_batch, "float64": widen}[variant]
+            self._sessions[variant] = _Session(
+                change(self._graph_def), threads=self._threads, input_name=used_input, output_name=used_output
+            )
+        return self._sessions[variant]
+
+
+def _choose(graph: Any, wanted: str | None, candidates: list[Any]) -> str | None:
+    if wanted is not None and _has(graph, wanted):
+        return wanted if ":" in wanted else f"{wanted}:0"
+    return f"{candidates[0].name}:0" if len(candidates) == 1 else None
+
+
+def _has(graph: Any, name: str) -> bool:
+    try:
+        graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
+    except (KeyError, ValueError):
+        return False
+    return True
+
+
+def _table(graph: Any, name: str) -> TensorTable:
+    tensor = graph.get_tensor_by_name(name)
+    shape = tensor.shape.as_list() if tensor.shape.rank is not None else None
+    return tensor_table(name, tensor.dtype.name, shape)

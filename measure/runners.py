@@ -1,0 +1,174 @@
+"""Any artifact as one callable. Lives in the worker: here the heavy libraries are imported.
+
+A runner's call takes (batch, height, width, channels) and returns the model's only output.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from pixelproof.errors import ArtifactError, ModelFailed
+from pixelproof.measure.protocol import Array
+
+TensorTable = dict[str, Any]
+
+
+class Runner(Protocol):
+    """A loaded artifact."""
+
+    interface: dict[str, list[TensorTable]]
+    used: tuple[str | None, str | None]
+    global_statistics: bool
+
+    def __call__(self, x: Array) -> Array:
+        """The output for an input."""
+
+    def run_float64(self, x: Array) -> Array:
+        """The output computed in float64, where the format allows it."""
+
+
+def tensor_table(name: str, dtype: str, shape: Any) -> TensorTable:
+    """One tensor as the protocol describes it; unknown dimensions are None."""
+    dims = None if shape is None else [None if n is None or int(n) < 0 else int(n) for n in shape]
+    return {"name": name, "dtype": dtype, "shape": dims}
+
+
+def prepare(kind: str) -> dict[str, str]:
+    """Import the runtime of a format; returns its name and version."""
+    if kind in ("pb", "savedmodel"):
+        import tensorflow as tf
+
+        return {"tensorflow": tf.__version__}
+    if kind == "tflite":
+        import ai_edge_litert.interpreter  # noqa: F401
+
+        return {"ai-edge-litert": importlib.metadata.version("ai-edge-litert")}
+    import onnxruntime
+
+    return {"onnxruntime": onnxruntime.__version__}
+
+
+def load(path: str, *, kind: str, threads: int, input_name: str | None, output_name: str | None) -> Runner:
+    """Load an artifact of a format.
+
+    Raises:
+        ArtifactError: the file is no such artifact.
+    """
+    if kind == "pb":
+        from pixelproof.measure.graph_runner import GraphRunner
+
+        return GraphRunner(path, threads=threads, input_name=input_name, output_name=output_name)
+    if kind == "savedmodel":
+        from pixelproof.measure.saved_model_runner import SavedModelRunner
+
+        return SavedModelRunner(path, threads=threads)
+    if kind == "tflite":
+        return TFLiteRunner(path, threads=threads)
+    return OnnxRunner(path, threads=threads)
+
+
+def no_float64(kind: str) -> Array:
+    """Raise: only a frozen graph can be widened."""
+    raise ModelFailed("float64 needs a frozen graph", found=kind)
+
+
+class TFLiteRunner:
+    """A .tflite file in LiteRT; resized where the input has another shape than the file states."""
+
+    global_statistics = False
+
+    def __init__(self, path: str, *, threads: int) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            self._interpreter = Interpreter(model_path=path, num_threads=threads)
+        except (ValueError, RuntimeError) as error:
+            raise ArtifactError(
+                "A .tflite file must be a TFLite flatbuffer", found=str(error)[:300]
+            ) from error
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self.interface = {
+            "inputs": [_tflite_tensor(d) for d in inputs],
+            "outputs": [_tflite_tensor(d) for d in outputs],
+        }
+        alone = len(inputs) == 1 and len(outputs) == 1
+        self.used = (inputs[0]["name"], outputs[0]["name"]) if alone else (None, None)
+        self._shape: tuple[int, ...] | None = None
+
+    def __call__(self, x: Array) -> Array:
+        """Run once."""
+        if self.used == (None, None):
+            raise ModelFailed("A model must have one input and one output")
+        details = self._interpreter.get_input_details()[0]
+        if x.dtype != details["dtype"]:
+            found = np.dtype(details["dtype"]).name
+            raise ModelFailed(f"The input must be {x.dtype.name}", found=found)
+        if self._shape != x.shape:
+            if tuple(details["shape"]) != x.shape:
+                self._interpreter.resize_tensor_input(details["index"], list(x.shape))
+            self._interpreter.allocate_tensors()
+            self._shape = x.shape
+        self._interpreter.set_tensor(details["index"], x)
+        self._interpreter.invoke()
+        return np.asarray(self._interpreter.get_tensor(self._interpreter.get_output_details()[0]["index"]))
+
+    def run_float64(self, x: Array) -> Array:
+        """Not possible."""
+        return no_float64("tflite")
+
+
+def _tflite_tensor(detail: dict[str, Any]) -> TensorTable:
+    signature = detail.get("shape_signature")
+    shape = signature if signature is not None and len(signature) else detail["shape"]
+    return tensor_table(detail["name"], np.dtype(detail["dtype"]).name, shape)
+
+
+class OnnxRunner:
+    """An .onnx file in onnxruntime, on the CPU."""
+
+    global_statistics = False
+
+    def __init__(self, path: str, *, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            if "INVALID_PROTOBUF" in str(error) or "ModelProto" in str(error):
+                found = f"{Path(path).name}: {str(error)[:300]}"
+                raise ArtifactError("An .onnx file must hold an ONNX model", found=found) from error
+            raise
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        self.interface = {
+            "inputs": [_onnx_tensor(t) for t in inputs],
+            "outputs": [_onnx_tensor(t) for t in outputs],
+        }
+        alone = len(inputs) == 1 and len(outputs) == 1
+        self.used = (inputs[0].name, outputs[0].name) if alone else (None, None)
+
+    def __call__(self, x: Array) -> Array:
+        """Run once."""
+        if self.used == (None, None):
+            raise ModelFailed("A model must have one input and one output")
+        return np.asarray(self._session.run([self.used[1]], {self.used[0]: x})[0])
+
+    def run_float64(self, x: Array) -> Array:
+        """Not possible."""
+        return no_float64("onnx")
+
+
+_ONNX_DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
+
+
+def _onnx_tensor(node: Any) -> TensorTable:
+    dtype = _ONNX_DTYPES.get(node.type, node.type.removeprefix("tensor(").removesuffix(")"))
+    shape = [n if isinstance(n, int) else None for n in node.shape] if node.shape is not None else None
+    return tensor_table(node.name, dtype, shape)

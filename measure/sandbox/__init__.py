@@ -1,0 +1,1 @@
+"""What surrounds the worker process; the one place where its set-up lives."""

@@ -1,0 +1,42 @@
+"""Set-up of the worker process, parent's side: what it inherits and where it may scribble."""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+from pathlib import Path
+
+import pixelproof
+
+KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TZ", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES")
+
+
+def import_root() -> Path:
+    """The folder from which pixelproof is imported."""
+    return Path(pixelproof.__file__).parent.parent
+
+
+def worker_environment(scratch: Path, *, threads: int) -> dict[str, str]:
+    """A scrubbed environment: no user settings, a private HOME and TMPDIR, a fixed number of threads."""
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    return {
+        **kept,
+        "HOME": str(scratch),
+        "TMPDIR": str(scratch),
+        "TEMP": str(scratch),
+        "PYTHONPATH": str(import_root()),
+        "PYTHONUSERBASE": site.getuserbase() or "",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        "LC_ALL": "C.UTF-8",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "GRPC_VERBOSITY": "ERROR",
+        "OMP_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
+    }
+
+
+def worker_command() -> list[str]:
+    """How the worker is started; -P keeps the current folder off its path."""
+    return [sys.executable, "-P", "-m", "pixelproof.measure.worker_main"]

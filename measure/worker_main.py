@@ -1,0 +1,110 @@
+"""The child: loads one artifact, runs it on what the parent sends, and sends back what comes out."""
+
+from __future__ import annotations
+
+import os
+import time
+from io import FileIO
+from typing import TYPE_CHECKING, Any
+
+from pixelproof.measure.sandbox.lockdown import lock_down, take_protocol_streams
+
+if TYPE_CHECKING:
+    from pixelproof.measure.protocol import Array, Read, Write
+    from pixelproof.measure.runners import Runner
+
+
+class _Session:
+    """State between requests: the runner and the inputs that are kept for timing."""
+
+    def __init__(self) -> None:
+        self.runner: Runner | None = None
+        self.slots: dict[int, Array] = {}
+
+    def answer(self, request: dict[str, Any], arrays: list[Array]) -> tuple[dict[str, Any], list[Array]]:
+        """One request's answer: header and arrays."""
+        from pixelproof.measure import runners
+
+        operation = request["op"]
+        if operation == "prepare":
+            return {"libraries": runners.prepare(request["format"])}, []
+        if operation == "load":
+            self.runner = runners.load(
+                request["path"],
+                kind=request["format"],
+                threads=request["threads"],
+                input_name=request["input"],
+                output_name=request["output"],
+            )
+            loaded = {"interface": self.runner.interface, "used": list(self.runner.used)}
+            return {**loaded, "global_statistics": self.runner.global_statistics}, []
+        if self.runner is None:
+            raise RuntimeError("nothing is loaded")
+        if operation == "run":
+            return {}, [self.runner(arrays[0])]
+        if operation == "run_float64":
+            return {}, [self.runner.run_float64(arrays[0])]
+        if operation == "put":
+            self.slots[request["slot"]] = arrays[0]
+            return {}, []
+        if operation == "time":
+            x = self.slots[request["slot"]]
+            start = time.perf_counter()
+            self.runner(x)
+            return {"ms": (time.perf_counter() - start) * 1000}, []
+        raise RuntimeError(f"no operation {operation!r}")
+
+
+def _reader(stream: FileIO) -> Read:
+    def read(count: int) -> bytearray:
+        data = bytearray(count)
+        view = memoryview(data)
+        while view:
+            got = stream.readinto(view)
+            if not got:
+                raise EOFError
+            view = view[got:]
+        return data
+
+    return read
+
+
+def _writer(stream: FileIO) -> Write:
+    def write(data: bytes | memoryview) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[stream.write(view) :]
+
+    return write
+
+
+def main() -> None:
+    """Serve until the parent closes the pipe."""
+    requests, answers = take_protocol_streams()
+    layers = lock_down()
+
+    from pixelproof.errors import PixelproofError
+    from pixelproof.measure import protocol
+
+    read, write = _reader(requests), _writer(answers)
+    protocol.send(write, {"ok": True, "layers": list(layers), "pid": os.getpid()})
+    session = _Session()
+    while True:
+        try:
+            request, arrays = protocol.receive(read)
+        except EOFError:
+            return
+        try:
+            header, results = session.answer(request, arrays)
+        except PixelproofError as error:
+            refusal = {"type": type(error).__name__, "rule": error.rule, "found": error.found}
+            protocol.send(write, {"ok": False, "error": {**refusal, "remedy": error.remedy}})
+        except Exception as error:  # noqa: BLE001 - whatever the model raises is the parent's to judge
+            text = f"{type(error).__name__}: {error}"
+            protocol.send(write, {"ok": False, "error": {"type": "model", "rule": text[:4000]}})
+        else:
+            protocol.send(write, {"ok": True, **header}, results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Architectures, foreign weights, training."""

@@ -1,0 +1,1 @@
+"""Foreign weights into Keras models."""

@@ -1,0 +1,44 @@
+"""One call for every kind of checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixelproof.models import registry
+from pixelproof.models.checkpoints.keras_file import load_keras_file, load_weights_file
+from pixelproof.models.checkpoints.locate import locate
+from pixelproof.models.checkpoints.report import CheckpointReport
+from pixelproof.models.checkpoints.tf1 import load_tf1
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["CheckpointReport", "load_checkpoint"]
+
+
+def load_checkpoint(
+    model: keras.Model, path: Path, *, model_name: str, allow_surplus: bool = False
+) -> CheckpointReport:
+    """Put the weights of a checkpoint into a model; on an error the model keeps what it had.
+
+    Args:
+        model: built; its weights are replaced.
+        path: a TF1 checkpoint (prefix, any of its files, or folder), a ``.keras`` or a ``.weights.h5`` file.
+        model_name: the registered name, or any name for messages where the model is the user's own.
+        allow_surplus: leave out variables of a TF1 checkpoint that the model doesn't have.
+
+    Raises:
+        CheckpointError: nothing there, half of it, an unknown kind, damaged, other weights than the model's.
+    """
+    located = locate(path)
+    match located.kind:
+        case "keras":
+            return load_keras_file(model, located, model_name=model_name)
+        case "weights.h5":
+            return load_weights_file(model, located, model_name=model_name)
+        case _:
+            tf1_names = registry.spec(model_name).tf1_names if model_name in registry.names() else None
+            return load_tf1(
+                model, located, model_name=model_name, tf1_names=tf1_names, allow_surplus=allow_surplus
+            )

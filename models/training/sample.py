@@ -1,0 +1,239 @@
+"""Trains the bundled sample checkpoint.
+
+``python -m pixelproof.models.training.sample --images DIR --out DIR``, where DIR holds the photographs that the
+recipe names (scikit-image's ``skimage/data``). One thread and one seed: the same versions on the same machine give
+the same weights.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from pixelproof.errors import ImageError, InputError, PixelproofError
+from pixelproof.files import sha256_of, write_bytes, write_text
+from pixelproof.images import bicubic_resize_8bit, unit_from_8bit
+from pixelproof.measure.metrics import psnr_db
+
+if TYPE_CHECKING:
+    import keras
+
+RECIPE = "sample_resnet_6_16"
+BORDER = 16  # what track A drops on each side before it compares
+Image = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a sample is trained from and how.
+
+    Attributes:
+        model: a registered architecture, one of the residual networks.
+        seed: of the weights and of the crops.
+        train, held_out: file names of photographs.
+        shrink: factors by which each training photograph is also reduced, for more and finer detail.
+        scale: by which the input was reduced and enlarged again.
+        crop: height and width of the training crops.
+        batch, steps, learning_rate: of Adam on the mean squared error, with cosine decay to zero.
+    """
+
+    model: str
+    seed: int
+    train: list[str]
+    held_out: str
+    shrink: list[int]
+    scale: int
+    crop: int
+    batch: int
+    steps: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Degraded input and target, both float32 (height, width, 3) in [0, 1]."""
+
+    degraded: Image
+    original: Image
+
+
+def read_recipe(name: str = RECIPE) -> Recipe:
+    """One of the recipes beside this module.
+
+    Raises:
+        InputError: no such recipe, no TOML, or keys missing or unknown.
+    """
+    file = resources.files("pixelproof.models.training").joinpath("recipes", f"{name}.toml")
+    try:
+        return Recipe(**tomllib.loads(file.read_text(encoding="utf-8")))
+    except (OSError, TypeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(
+            "A recipe must be a readable TOML file with a recipe's keys", found=str(error)
+        ) from error
+
+
+def read_pair(path: Path, *, scale: int, shrink: int = 1) -> Pair:
+    """A photograph, and what track A makes of it: bicubic down and up again, on 8 bit.
+
+    Grey photographs become three equal channels; sides are cut to multiples of the scale.
+
+    Raises:
+        ImageError: missing or unreadable.
+    """
+    from PIL import Image as pillow
+
+    try:
+        with pillow.open(path) as opened:
+            photo = np.array(opened.convert("RGB").reduce(shrink))
+    except OSError as error:
+        raise ImageError("A photograph must be readable", found=f"{path}: {error}") from error
+    height, width = (side - side % scale for side in photo.shape[:2])
+    photo = photo[:height, :width]
+    small = bicubic_resize_8bit(photo, height // scale, width // scale)
+    return Pair(unit_from_8bit(bicubic_resize_8bit(small, height, width)), unit_from_8bit(photo))
+
+
+def crops(pairs: list[Pair], recipe: Recipe) -> Iterator[tuple[Image, Image]]:
+    """Endless seeded batches of aligned crops, turned and mirrored at random; larger pictures come oftener."""
+    rng = np.random.default_rng(recipe.seed)
+    areas = np.array([pair.original.size for pair in pairs], np.float64)
+    while True:
+        batch = []
+        for which in rng.choice(len(pairs), recipe.batch, p=areas / areas.sum()):
+            pair = pairs[which]
+            top, left = (int(rng.integers(side - recipe.crop + 1)) for side in pair.original.shape[:2])
+            window = np.s_[top : top + recipe.crop, left : left + recipe.crop]
+            both = np.stack([pair.degraded[window], pair.original[window]])
+            both = np.rot90(both, int(rng.integers(4)), axes=(1, 2))
+            batch.append(both[:, :, ::-1] if rng.integers(2) else both)
+        stacked = np.stack(batch, axis=1)
+        yield stacked[0], stacked[1]
+
+
+def start_near_identity(model: keras.Model) -> None:
+    """Let some maps of a residual network carry the image through, so that training starts from its input.
+
+    The architecture has no skip around it; without this, a short training is spent on learning the identity.
+    The last hidden maps begin as ``x``, ``relu(x - 0.85)`` and ``relu(0.15 - x)`` of each colour; a weighted sum
+    of them undoes the final ``tanh(z) * 0.58 + 0.5``.
+    """
+    convolutions = [layer for layer in model.layers if layer.name.startswith("conv_")]
+    rgb = np.arange(3)
+    for layer in (convolutions[0], *convolutions[-3:]):
+        kernel, bias = layer.get_weights()
+        middle = kernel[kernel.shape[0] // 2, kernel.shape[1] // 2]
+        if layer is convolutions[-1]:
+            x = np.linspace(0, 1, 256)
+            parts = np.stack([x, np.maximum(x - 0.85, 0), np.maximum(0.15 - x, 0), np.ones(256)], axis=1)
+            weights = np.linalg.lstsq(parts, np.arctanh((x - 0.5) / 0.58), rcond=None)[0]
+            kernel *= 0.05
+            kernel[:, :, :9] = 0
+            for place in range(3):
+                middle[rgb + 3 * place, rgb] = weights[place]
+            bias[:] = weights[3]
+        elif layer is convolutions[-2]:
+            kernel[..., :9] = 0
+            middle[rgb, rgb], middle[rgb, rgb + 3], middle[rgb, rgb + 6] = 1, 1, -1
+            bias[3:6], bias[6:9] = -0.85, 0.15
+        else:
+            kernel[..., :3] = 0
+            middle[rgb, rgb] = 1
+        layer.set_weights([kernel, bias])
+    for layer in model.layers:
+        if layer.name.startswith("norm_") and int(layer.name.removeprefix("norm_")) % 2 == 0:
+            layer.scale.assign(np.where(np.arange(layer.scale.shape[0]) < 3, 0.01, 1.0))
+
+
+def train(recipe: Recipe, images: Path) -> tuple[keras.Model, dict[str, float]]:
+    """A trained model, and PSNR in decibels on the held-out photograph: its own and bicubic's.
+
+    Raises:
+        ImageError: a photograph is missing or unreadable.
+    """
+    import keras
+
+    from pixelproof.models.registry import create
+
+    pairs = [
+        read_pair(images / name, scale=recipe.scale, shrink=k) for name in recipe.train for k in recipe.shrink
+    ]
+    held_out = read_pair(images / recipe.held_out, scale=recipe.scale)
+    keras.utils.set_random_seed(recipe.seed)
+    model = create(recipe.model)
+    start_near_identity(model)
+    rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.steps)
+    model.compile(optimizer=keras.optimizers.Adam(rate), loss="mse")
+    for step, (degraded, original) in zip(range(1, recipe.steps + 1), crops(pairs, recipe), strict=False):
+        model.train_on_batch(degraded, original)
+        if step % 1000 == 0 or step == recipe.steps:
+            psnr = _held_out_psnr_db(np.asarray(model(held_out.degraded[None]))[0], held_out)
+            click.echo(f"step {step} of {recipe.steps}: {psnr:.3f} dB on {recipe.held_out}")
+    return model, {"psnr_db": psnr, "bicubic_psnr_db": _held_out_psnr_db(held_out.degraded, held_out)}
+
+
+def _held_out_psnr_db(output: Image, pair: Pair) -> float:
+    return psnr_db(np.clip(output, 0, 1), pair.original, crop_border=BORDER)
+
+
+def write_sample(
+    model: keras.Model, recipe: Recipe, figures: dict[str, float], *, images: Path, out: Path
+) -> None:
+    """Write ``NAME.weights.h5``, and its entry in ``manifest.json`` beside it."""
+    weights, manifest = out / f"{RECIPE}.weights.h5", out / "manifest.json"
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_weights(Path(folder, weights.name))
+        write_bytes(weights, Path(folder, weights.name).read_bytes())
+    photographs = [*recipe.train, recipe.held_out]
+    entry = {
+        "model": recipe.model,
+        "sha256": sha256_of(weights),
+        "licence": "CC0-1.0",
+        "recipe": f"models/training/recipes/{RECIPE}.toml",
+        "settings": asdict(recipe),
+        "photographs_sha256": {name: sha256_of(images / name) for name in photographs},
+        "figures": {"task": "PIRM 2018 track A", "image": recipe.held_out, "crop_border": BORDER, **figures},
+        "versions": {
+            name: version(name) for name in ("tensorflow", "keras", "numpy", "pillow", "scikit-image")
+        },
+    }
+    known: dict[str, Any] = json.loads(manifest.read_text()) if manifest.is_file() else {"files": {}}
+    known["files"][weights.name] = entry
+    write_text(manifest, json.dumps({"schema_version": 1, **known}, indent=2, sort_keys=True) + "\n")
+    click.echo(f"{weights}: {figures['psnr_db']:.2f} dB; bicubic {figures['bicubic_psnr_db']:.2f} dB")
+
+
+@click.command()
+@click.option(
+    "--images", type=click.Path(path_type=Path, file_okay=False), required=True, help="Photographs."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="For the weights."
+)
+def main(images: Path, out: Path) -> None:
+    """Train the sample and write its weights and manifest."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.experimental.enable_op_determinism()
+    recipe = read_recipe()
+    try:
+        model, figures = train(recipe, images)
+        write_sample(model, recipe, figures, images=images, out=out)
+    except PixelproofError as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

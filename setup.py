@@ -1,0 +1,31 @@
+"""Packaging: the folders of the checkout become the one import name ``pixelproof``."""
+
+from setuptools import setup
+
+PACKAGES = {
+    "pixelproof": "core",
+    "pixelproof.challenges": "core/challenges",
+    "pixelproof.samples": "core/samples",
+    "pixelproof.measure": "measure",
+    "pixelproof.measure.sandbox": "measure/sandbox",
+    "pixelproof.models": "models",
+    "pixelproof.models.checkpoints": "models/checkpoints",
+    "pixelproof.models.training": "models/training",
+    "pixelproof.tflite": "tflite",
+    "pixelproof.convert": "convert",
+    "pixelproof.validate": "validate",
+    "pixelproof.validate.baselines": "validate/baselines",
+    "pixelproof.submit": "submit",
+}
+
+setup(
+    packages=list(PACKAGES),
+    package_dir=PACKAGES,
+    package_data={
+        "pixelproof": ["py.typed"],
+        "pixelproof.challenges": ["*.toml", "*.json"],
+        "pixelproof.samples": ["**/*.jpg", "**/*.png", "**/*.md"],
+        "pixelproof.models.training": ["recipes/*.toml"],
+        "pixelproof.validate.baselines": ["**/*"],
+    },
+)

@@ -1,0 +1,1 @@
+"""TFLite: conversion of frozen graphs."""

@@ -1,0 +1,105 @@
+"""Which frozen graph ``pb2tflite`` means, and where the graph begins and ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pixelproof.errors import ArtifactError, CallError, did_you_mean
+
+
+def default_model(folder: Path) -> Path:
+    """``./model.pb``, else the newest .pb below ``models_converted``.
+
+    Raises:
+        CallError: none there, or several of one age.
+    """
+    here = folder / "model.pb"
+    if here.is_file():
+        return here
+    found = sorted((folder / "models_converted").glob("**/*.pb"), key=lambda p: p.stat().st_mtime_ns)
+    found = [path for path in found if path.name != "saved_model.pb"]
+    rule = "pb2tflite must know which graph: name it, or have ./model.pb or one newest in models_converted"
+    if not found:
+        raise CallError(
+            rule, found="none", remedy="For example: pb2tflite path/to/model.pb --input-shape ..."
+        )
+    newest = [path for path in found if path.stat().st_mtime_ns == found[-1].stat().st_mtime_ns]
+    if len(newest) > 1:
+        listed = ", ".join(str(path) for path in newest)
+        raise CallError(rule, found=f"{len(newest)} of one age: {listed}", remedy="Name one of them.")
+    return newest[0]
+
+
+def find_ends(graph: Any, *, input_name: str | None, output_name: str | None, label: str) -> tuple[str, str]:
+    """Tensors of the graph's input and output, as in ``input:0``.
+
+    Args:
+        input_name, output_name: what the user named, with or without ``:0``; None to find the only ones.
+
+    Raises:
+        CallError: a named node is not there; or nothing is named and there is not exactly one.
+        ArtifactError: the graph has no input.
+    """
+    from pixelproof.measure.graph_def import final_nodes, placeholders
+
+    inputs = [node.name for node in placeholders(graph)]
+    outputs = [node.name for node in final_nodes(graph)]
+    if not inputs:
+        raise ArtifactError("A frozen graph must have a placeholder", found=f"none in {label}")
+    start = _one(graph, input_name, inputs, "--input-arrays", label)
+    end = _one(graph, output_name, outputs, "--output-arrays", label)
+    return start, end
+
+
+def _one(graph: Any, named: str | None, candidates: list[str], option: str, label: str) -> str:
+    if named is not None:
+        name = named.strip().split(":")[0]
+        if "," in name:
+            raise CallError(
+                f"{option} takes one name: an image model has one input and one output", found=named
+            )
+        if name not in {node.name for node in graph.node}:
+            remedy = did_you_mean(name, candidates)
+            raise CallError(f"{option} must name a node of {label}", found=repr(name), remedy=remedy)
+        return f"{name}:0"
+    if len(candidates) != 1:
+        listed = ", ".join(candidates[:10]) or "none"
+        raise CallError(
+            f"{label} must have one candidate for {option}", found=listed, remedy=f"Name it with {option}."
+        )
+    return f"{candidates[0]}:0"
+
+
+def placeholder_shape(graph: Any, tensor: str) -> tuple[int | None, ...] | None:
+    """Declared shape of an input; None for unknown rank."""
+    node = next(n for n in graph.node if n.name == tensor.split(":")[0])
+    shape = node.attr["shape"].shape
+    if shape.unknown_rank or ("shape" not in node.attr):
+        return None
+    return tuple(None if dim.size < 0 else int(dim.size) for dim in shape.dim)
+
+
+def check_shape(
+    declared: tuple[int | None, ...] | None, asked: tuple[int, int, int, int], *, label: str
+) -> None:
+    """Refuse a shape that the graph can't have.
+
+    Raises:
+        CallError: the placeholder is fixed to another shape.
+    """
+    if declared is None:
+        return
+    if len(declared) == 4 and all(d is None or d == a for d, a in zip(declared, asked, strict=True)):
+        return
+    found = "x".join("?" if d is None else str(d) for d in declared)
+    wanted = ",".join(str(d if d is not None else a) for d, a in zip(declared, asked, strict=False))
+    if len(declared) == 4 and declared[3] not in (None, asked[3]):
+        remedy = f"The graph takes {declared[3]} channels: --input-shape {wanted}."
+    else:
+        remedy = (
+            f"Its placeholder is fixed: use --input-shape {wanted}, or convert the checkpoint again with "
+            "convert-model, whose .pb takes any size."
+        )
+    shape = "x".join(map(str, asked))
+    raise CallError(f"{label} must take {shape}", found=f"a placeholder of {found}", remedy=remedy)

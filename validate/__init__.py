@@ -1,0 +1,1 @@
+"""The judge: rules, verdicts, scores."""

@@ -1,0 +1,1 @@
+"""The SRCNN graph that runtime is compared with, in every format."""
