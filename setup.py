@@ -14,6 +14,7 @@ PACKAGES = {
     "pixelproof.tflite": "tflite",
     "pixelproof.convert": "convert",
     "pixelproof.validate": "validate",
+    "pixelproof.validate.checks": "validate/checks",
     "pixelproof.validate.baselines": "validate/baselines",
     "pixelproof.submit": "submit",
 }

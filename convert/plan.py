@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelproof.contract import Contract
-from pixelproof.convert.source import Ends
+from pixelproof.convert.source import Ends, Shape
 from pixelproof.errors import CallError, did_you_mean
 from pixelproof.measure.formats import KINDS, Kind
-from pixelproof.measure.parity import probe_image, probe_sizes
-from pixelproof.measure.protocol import Array
+from pixelproof.measure.parity import Size, probe_sizes, size_ladder
+from pixelproof.models.checkpoints.locate import locate
+
+DEFAULT_OPSET = 18
 
 FILE_NAMES: dict[Kind, str] = {
     "pb": "model.pb",
@@ -35,9 +37,9 @@ class Request:
     checkpoint: Path | None
     folder: Path
     formats: tuple[Kind, ...]
-    shape: tuple[int, int, int, int]
+    shape: Shape
     ends: Ends
-    opset: int = 18
+    opset: int = DEFAULT_OPSET
     allow_surplus: bool = False
 
     @property
@@ -63,35 +65,64 @@ class Plan:
     Attributes:
         formats: which artifacts are written.
         shape: (1, height, width, channels) that is fixed in the TFLite file.
-        small_sizes: uneven (height, width) at which every artifact is proven.
-        tflite_odd_size: size of the second, throw-away TFLite conversion.
+        ladder: rungs of small uneven (height, width); every artifact is proven at the first rung that the source
+            takes.
     """
 
     formats: tuple[Kind, ...]
-    shape: tuple[int, int, int, int]
+    shape: Shape
     ends: Ends
     opset: int
-    small_sizes: tuple[tuple[int, int], ...]
+    ladder: tuple[tuple[Size, ...], ...]
 
-    @property
-    def tflite_odd_size(self) -> tuple[int, int]:
-        """The first of the small sizes."""
-        return self.small_sizes[0]
+    def probes(self) -> list[list[Shape]]:
+        """Shapes for the source: the small sizes of each rung, then the full one where TFLite is asked for."""
+        full = [self.shape] if "tflite" in self.formats else []
+        channels = self.shape[3]
+        return [[(1, height, width, channels) for height, width in rung] + full for rung in self.ladder]
 
-    def probes(self) -> list[Array]:
-        """Inputs for the source: the small sizes, then the full shape where TFLite is asked for."""
-        sizes = list(self.small_sizes)
-        if "tflite" in self.formats:
-            sizes.append((self.shape[1], self.shape[2]))
-        return [probe_image(height, width, self.shape[3]) for height, width in sizes]
+
+def check_files(request: Request) -> None:
+    """Look at the named files before anything heavy is imported.
+
+    Raises:
+        CallError: a registered model without a checkpoint; a file or a function that is not there.
+        CheckpointError: nothing there, or half a checkpoint.
+        InputError: the file of the function is no Python.
+    """
+    if request.is_function:
+        from pixelproof.convert.file_source import split_reference
+
+        split_reference(request.model)
+    elif request.is_keras_file:
+        if request.checkpoint is not None:
+            remedy = "Leave it out."
+            raise CallError("A .keras file brings its own weights", found="--ckpt as well", remedy=remedy)
+        locate(Path(request.model))
+    elif request.model.endswith(".py"):
+        remedy = f"For example --model {request.model}:resnet."
+        raise CallError("Own models are named FILE.py:FUNCTION", found=request.model, remedy=remedy)
+    elif request.checkpoint is None:
+        raise CallError(
+            "A registered model needs its checkpoint", found="none", remedy="Give it with --ckpt."
+        )
+    if request.checkpoint is not None:
+        locate(request.checkpoint)
 
 
 def default_folder(model: str, checkpoint: Path | None) -> Path:
-    """``models_converted/<checkpoint's name>``."""
-    name = checkpoint.name if checkpoint is not None else Path(model.split(":")[0]).name
-    for ending in (".index", ".meta", ".weights.h5", ".keras", ".h5", ".ckpt", ".py"):
+    """``models_converted/<checkpoint's name>``.
+
+    Raises:
+        CheckpointError: nothing there, or half a checkpoint.
+    """
+    if checkpoint is not None:
+        name = locate(checkpoint).path.name
+    else:
+        name = Path(model.rpartition(".py:")[0] or model).name
+    for ending in (".weights.h5", ".keras", ".h5", ".ckpt"):
         name = name.removesuffix(ending)
-    return Path("models_converted") / (name.split(".data-")[0].removesuffix(".ckpt") or "model")
+    return Path("models_converted") / (name or "model")
 
 
 def parse_formats(text: str) -> tuple[Kind, ...]:
@@ -114,13 +145,18 @@ def parse_formats(text: str) -> tuple[Kind, ...]:
 
 
 def make_plan(
-    *, formats: tuple[Kind, ...], shape: tuple[int, int, int, int], ends: Ends, opset: int, contract: Contract
+    *, formats: tuple[Kind, ...], shape: Shape, ends: Ends, opset: int, contract: Contract | None
 ) -> Plan:
     """A plan that the architecture's contract allows.
+
+    Args:
+        contract: None for a user's own model, of which nothing is known.
 
     Raises:
         CallError: the shape has other channels, or a size that the architecture doesn't take.
     """
+    if contract is None:
+        return Plan(formats=formats, shape=shape, ends=ends, opset=opset, ladder=size_ladder())
     _, height, width, channels = shape
     if channels != contract.channels[0]:
         remedy = f"Use --input-shape 1,{height},{width},{contract.channels[0]}."
@@ -133,10 +169,4 @@ def make_plan(
         remedy = f"The nearest size is {near[0]}x{near[1]}."
         rule = f"Height and width must be multiples of {m} and at least {least}"
         raise CallError(rule, found=f"{height}x{width}", remedy=remedy)
-    return Plan(
-        formats=formats,
-        shape=shape,
-        ends=ends,
-        opset=opset,
-        small_sizes=probe_sizes(contract),
-    )
+    return Plan(formats=formats, shape=shape, ends=ends, opset=opset, ladder=(probe_sizes(contract),))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from pixelproof.errors import CallError, InputError
+from pixelproof.measure.parity import probe_image
 from pixelproof.measure.protocol import Array
 from pixelproof.models.checkpoints.report import CheckpointReport
 
@@ -17,13 +20,30 @@ if TYPE_CHECKING:
     import keras
 
 
+Shape = tuple[int, int, int, int]
+_NODE_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*")
+
+
 @dataclass(frozen=True)
 class Ends:
-    """Node names of the artifacts' input and output, and whether the output is clipped to [0, 1]."""
+    """Node names of the artifacts' input and output, and whether the output is clipped to [0, 1].
+
+    Raises:
+        CallError: the two names are one, or none that TensorFlow takes.
+    """
 
     input_name: str = "input"
     output_name: str = "output"
     clip: bool = False
+
+    def __post_init__(self) -> None:
+        for option, name in (("--input-name", self.input_name), ("--output-name", self.output_name)):
+            if not _NODE_NAME.fullmatch(name):
+                remedy = "Letters, digits and _ . / - are; no :0 behind it."
+                rule = f"{option} must be a name that TensorFlow takes"
+                raise CallError(rule, found=repr(name), remedy=remedy)
+        if self.input_name == self.output_name:
+            raise CallError("Input and output must have two names", found=repr(self.input_name))
 
 
 @dataclass(frozen=True)
@@ -36,6 +56,7 @@ class Source:
         channels: of the input.
         outputs: the source's own output for each probe, computed before anything was exported.
         weights: what was read from the checkpoint; None where the source brought its own weights.
+        shapes: of the probes, in the order of ``outputs``.
     """
 
     label: str
@@ -43,10 +64,57 @@ class Source:
     channels: int
     outputs: tuple[Array, ...]
     weights: CheckpointReport | None
+    shapes: tuple[Shape, ...] = ()
+
+
+def run_probes(
+    call: Callable[[Array], Array], probes: Sequence[Sequence[Shape]]
+) -> tuple[tuple[Shape, ...], tuple[Array, ...]]:
+    """The outputs of a model at the first rung of shapes of which it takes every one.
+
+    Args:
+        call: the model; raises an error at a size that it doesn't take.
+        probes: rungs of shapes (1, height, width, channels); `probe_image` makes the inputs.
+
+    Returns:
+        The shapes of that rung, and the outputs; both empty where no rung is given.
+
+    Raises:
+        CallError: it takes none of the rungs, or doesn't give one float32 image.
+    """
+    import tensorflow as tf
+
+    refusals: list[tuple[int, Shape, Exception]] = []
+    for rung in probes:
+        outputs: list[Array] = []
+        for shape in rung:
+            try:
+                outputs.append(_image(call(probe_image(*shape[1:]))))
+            except (ValueError, tf.errors.OpError) as error:
+                refusals.append((len(outputs), shape, error))
+                break
+        else:
+            return tuple(rung), tuple(outputs)
+    if not refusals:
+        return (), ()
+    _, shape, error = max(refusals, key=lambda refusal: refusal[0])
+    said = str(getattr(error, "message", "") or error).strip().splitlines()
+    raise CallError(
+        "The model must run at the sizes at which it is proven",
+        found=f"at {shape[1]}x{shape[2]}: {said[0][:300] if said else type(error).__name__}",
+        remedy="Small sizes are tried up to multiples of 64; the last one is --input-shape.",
+    ) from error
+
+
+def _image(output: Array) -> Array:
+    if output.dtype != np.float32 or output.ndim != 4:
+        found = f"{output.dtype.name} of shape {output.shape}"
+        raise CallError("A model must give one float32 image batch of four dimensions", found=found)
+    return output
 
 
 def registered_source(
-    name: str, checkpoint: Path, *, probes: Sequence[Array], ends: Ends, allow_surplus: bool
+    name: str, checkpoint: Path, *, probes: Sequence[Sequence[Shape]], ends: Ends, allow_surplus: bool
 ) -> Source:
     """A registered architecture with a checkpoint's weights.
 
@@ -63,7 +131,7 @@ def registered_source(
     return keras_source(model, label=label, weights=report, probes=probes, ends=ends)
 
 
-def keras_file_source(path: Path, *, probes: Sequence[Array], ends: Ends) -> Source:
+def keras_file_source(path: Path, *, probes: Sequence[Sequence[Shape]], ends: Ends) -> Source:
     """A model that a user saved as ``.keras``, with its weights; code in the file is not run.
 
     Raises:
@@ -73,8 +141,9 @@ def keras_file_source(path: Path, *, probes: Sequence[Array], ends: Ends) -> Sou
 
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError, TypeError, KeyError) as error:
-        found = f"{path}: {str(error).splitlines()[0][:200]}"
+    except (ValueError, OSError, TypeError, KeyError, AttributeError, ImportError, BadZipFile) as error:
+        said = str(error).strip().splitlines()
+        found = f"{path}: {said[0][:200] if said else type(error).__name__}"
         remedy = "Models with own layers: give the function instead, --model FILE.py:FUNCTION."
         raise InputError(
             "A Keras file must hold a model of known layers", found=found, remedy=remedy
@@ -83,23 +152,34 @@ def keras_file_source(path: Path, *, probes: Sequence[Array], ends: Ends) -> Sou
 
 
 def keras_source(
-    model: keras.Model, *, label: str, weights: CheckpointReport | None, probes: Sequence[Array], ends: Ends
+    model: keras.Model,
+    *,
+    label: str,
+    weights: CheckpointReport | None,
+    probes: Sequence[Sequence[Shape]],
+    ends: Ends,
 ) -> Source:
     """Any Keras model of one image to one image.
 
     Args:
-        probes: float32 (1, height, width, channels).
+        probes: rungs of shapes, as for `run_probes`.
 
     Raises:
-        CallError: several inputs or outputs, or not an image model.
+        CallError: several inputs or outputs, not an image model, other channels than the probes, or sizes that it
+            doesn't take.
     """
     import tensorflow as tf
 
     from pixelproof.convert.frozen_graph import freeze_function, tidy
 
     channels = image_channels(model)
+    asked = {shape[3] for rung in probes for shape in rung} - {channels}
+    if asked:
+        remedy = f"Use --input-shape 1,HEIGHT,WIDTH,{channels}."
+        raise CallError(f"Input must have {channels} channels", found=str(asked.pop()), remedy=remedy)
     spec = tf.TensorSpec((1, None, None, channels), tf.float32, name="x")
     function = tf.function(lambda x: model(x, training=False), autograph=False).get_concrete_function(spec)
+    shapes, outputs = run_probes(lambda x: clipped(np.asarray(function(tf.constant(x))), ends), probes)
     frozen, input_tensor, output_tensor = freeze_function(function)
     graph = tidy(
         frozen,
@@ -109,8 +189,9 @@ def keras_source(
         output_name=ends.output_name,
         clip=ends.clip,
     )
-    outputs = tuple(clipped(np.asarray(function(tf.constant(x))), ends) for x in probes)
-    return Source(label=label, graph=graph, channels=channels, outputs=outputs, weights=weights)
+    return Source(
+        label=label, graph=graph, channels=channels, outputs=outputs, weights=weights, shapes=shapes
+    )
 
 
 def image_channels(model: keras.Model) -> int:
@@ -120,9 +201,13 @@ def image_channels(model: keras.Model) -> int:
         CallError: the model is not one image in, one image out.
     """
     rule = "A model must take one image and give one"
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise CallError(rule, found=f"{len(model.inputs)} inputs and {len(model.outputs)} outputs")
-    shape = tuple(model.inputs[0].shape)
+    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    if not inputs or not outputs:
+        remedy = "Build it of keras.Input((None, None, channels)) and layers: keras.Model(image, result)."
+        raise CallError(rule, found="a model that doesn't say its input and output", remedy=remedy)
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise CallError(rule, found=f"{len(inputs)} inputs and {len(outputs)} outputs")
+    shape = tuple(inputs[0].shape)
     if len(shape) != 4 or shape[-1] is None:
         raise CallError(rule, found=f"an input of shape {shape}", remedy="Use Input((None, None, 3)).")
     if shape[1] is not None or shape[2] is not None:

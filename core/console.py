@@ -100,3 +100,30 @@ class Console:
         with Progress(*columns, console=self._err, transient=True, disable=not sys.stderr.isatty()) as bar:
             task = bar.add_task(title, total=total, note="")
             yield lambda steps, note: bar.update(task, advance=steps, note=note)
+
+    @contextmanager
+    def stages(self) -> Iterator[Callable[[str, int], Callable[[int, str], None]]]:
+        """Several bars, one after another; where there is no terminal, a line for each stage.
+
+        Yields:
+            ``stage(name, total)``, which gives the stage's ``advance(steps, note)``.
+        """
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        shown = sys.stderr.isatty()
+        columns = (
+            TextColumn("{task.description:<10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+        )
+        with Progress(*columns, console=self._err, transient=True, disable=not shown) as bar:
+
+            def stage(name: str, total: int) -> Callable[[int, str], None]:
+                if not shown:
+                    self._err.print(f"  {name} ...", markup=False)
+                task = bar.add_task(name, total=total, note="")
+                return lambda steps, note: bar.update(task, advance=steps, note=note)
+
+            yield stage

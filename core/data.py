@@ -56,5 +56,7 @@ def find_data(data_folder: str, *, given: Path | None) -> DataSource:
     samples = samples_folder(data_folder)
     if not samples.is_dir():
         remedy = "Name the folder with --data, or set PIXELPROOF_DATA to the folder that holds it."
-        raise CallError("A challenge without bundled samples needs its data", found="none named", remedy=remedy)
+        raise CallError(
+            "A challenge without bundled samples needs its data", found="none named", remedy=remedy
+        )
     return DataSource(samples, "samples")

@@ -75,11 +75,17 @@ class ImageFidelity:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Means over all pairs, of the per-image values; ``batch`` images went through the model at a time."""
+    """Means over all measured pairs, of the per-image values.
+
+    Attributes:
+        images_available: how many pairs the track's folder holds; more than were measured under ``--images``.
+        batch: so many images went through the model at a time.
+    """
 
     psnr_db: float
     ms_ssim: float | None
     per_image: tuple[ImageFidelity, ...]
+    images_available: int
     batch: int = 1
 
 
@@ -151,7 +157,6 @@ class Evidence:
     runtime_error: str | None = None
     memory: Memory | None = None
     memory_error: str | None = None
-    output_dtype: str | None = None
     stopped: str | None = None
 
 

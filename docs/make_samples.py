@@ -1,7 +1,6 @@
 """Makes core/samples/ai-challenge from scikit-image's free photographs; run it from the checkout's root.
 
-Needs scikit-image (the extra ``dev``). The pixels are deterministic; the JPEG and PNG bytes depend on Pillow's
-version.
+Needs scikit-image (the extra ``dev``). Pixels are deterministic; encoded bytes depend on Pillow's version.
 """
 
 from __future__ import annotations

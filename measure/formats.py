@@ -35,13 +35,13 @@ def detect_kind(path: Path) -> Kind:
         ArtifactError: missing, empty, or of no format that is judged.
     """
     rule = "An artifact must be a frozen .pb, a SavedModel folder, a .tflite or an .onnx file"
-    if path.is_dir():
-        if (path / "saved_model.pb").is_file():
-            return "savedmodel"
-        raise ArtifactError(rule, found=f"{path}, a folder without saved_model.pb")
-    if not path.exists():
-        raise ArtifactError("The artifact must exist", found=f"no file {path}")
     try:
+        if path.is_dir():
+            return _folder_kind(path, rule)
+        if not path.exists():
+            raise ArtifactError("The artifact must exist", found=f"no file {path}")
+        if not path.is_file():
+            raise ArtifactError(rule, found=f"{path}, which is no regular file")
         with path.open("rb") as stream:
             head = stream.read(16)
     except OSError as error:
@@ -65,6 +65,14 @@ def detect_kind(path: Path) -> Kind:
     if suffix in (".pb", ".pbtxt", ""):
         return "pb"
     raise ArtifactError(rule, found=str(path))
+
+
+def _folder_kind(path: Path, rule: str) -> Kind:
+    if (path / "saved_model.pb").is_file():
+        return "savedmodel"
+    inside = sorted(p.name for p in path.iterdir() if p.suffix in (".pb", ".tflite", ".onnx"))
+    remedy = f"In it: {', '.join(inside[:5])}." if inside else ""
+    raise ArtifactError(rule, found=f"{path}, a folder without saved_model.pb", remedy=remedy)
 
 
 def artifact_at(path: Path) -> Artifact:

@@ -12,13 +12,14 @@ from google.protobuf.message import DecodeError
 from pixelproof.errors import ArtifactError, ModelFailed
 
 NOT_RESULTS = frozenset({"Assert", "NoOp", "Placeholder", "PlaceholderWithDefault", "Const"})
+VARIABLES = frozenset({"Variable", "VariableV2", "VarHandleOp"})
 
 
 def read_graph(path: str) -> Any:
     """The GraphDef in a file.
 
     Raises:
-        ArtifactError: the file is no graph, or one without nodes.
+        ArtifactError: the file is no graph, one without nodes, or one that is not frozen.
     """
     graph = tf.compat.v1.GraphDef()
     name = Path(path).name
@@ -33,12 +34,54 @@ def read_graph(path: str) -> Any:
         ) from error
     if not graph.node:
         raise ArtifactError("A .pb must be a frozen TensorFlow graph", found=f"{name} without nodes")
+    variables = [node.name for node in graph.node if node.op in VARIABLES]
+    if variables:
+        raise ArtifactError(
+            "A .pb must be frozen: its weights are constants",
+            found=f"{len(variables)} variables ({variables[0]}, ...) in {name}",
+            remedy="Freeze the checkpoint: ckpt2pb where it has a .meta, else convert-model.",
+        )
+    return graph
+
+
+def import_graph(graph_def: Any, *, label: str) -> Any:
+    """A tf.Graph of it.
+
+    Raises:
+        ArtifactError: nodes refer to others that are not there, as in a file that was cut or edited.
+        ModelFailed: TensorFlow doesn't know an operation.
+    """
+    graph = tf.Graph()
+    try:
+        with graph.as_default():
+            tf.import_graph_def(graph_def, name="")
+    except ValueError as error:
+        found = f"{label}: {str(error).splitlines()[0][:300]}"
+        remedy = "Convert it again, or copy it again."
+        raise ArtifactError("A .pb must be a complete graph", found=found, remedy=remedy) from error
+    except tf.errors.NotFoundError as error:
+        found = f"{label}: {error.message.splitlines()[0][:300]}"
+        raise ModelFailed("TensorFlow must know every operation of the graph", found=found) from error
     return graph
 
 
 def placeholders(graph: Any) -> list[Any]:
-    """Nodes that must be fed."""
-    return [node for node in graph.node if node.op in ("Placeholder", "PlaceholderWithDefault")]
+    """Nodes that must be fed; where there are none, those that may be."""
+    must = [node for node in graph.node if node.op == "Placeholder"]
+    return must or [node for node in graph.node if node.op == "PlaceholderWithDefault"]
+
+
+def needed_for(graph: Any, output_name: str) -> set[str]:
+    """Names of the nodes from which a node is computed, itself included; assertions don't count."""
+    nodes = {node.name: node for node in graph.node}
+    needed: set[str] = set()
+    waiting = [output_name.split(":")[0]]
+    while waiting:
+        name = waiting.pop()
+        if name in nodes and name not in needed:
+            needed.add(name)
+            waiting += [i.split(":")[0] for i in nodes[name].input if not i.startswith("^")]
+    return needed
 
 
 def final_nodes(graph: Any) -> list[Any]:
@@ -47,15 +90,26 @@ def final_nodes(graph: Any) -> list[Any]:
     return [node for node in graph.node if node.name not in read and node.op not in NOT_RESULTS]
 
 
+def has_fixed_batch(graph: Any) -> bool:
+    """Whether an input is declared for one image at a time."""
+    return any(_takes_one_image(node) for node in placeholders(graph))
+
+
 def free_batch(graph: Any) -> Any:
     """The graph with the batch of its placeholders left open."""
     freed = tf.compat.v1.GraphDef()
     freed.CopyFrom(graph)
     for node in placeholders(freed):
-        dims = node.attr["shape"].shape.dim
-        if len(dims) == 4 and dims[0].size == 1:
-            dims[0].size = -1
+        if _takes_one_image(node):
+            node.attr["shape"].shape.dim[0].size = -1
     return freed
+
+
+def _takes_one_image(node: Any) -> bool:
+    if "shape" not in node.attr:  # reading an attribute that isn't there would create it
+        return False
+    dims = node.attr["shape"].shape.dim
+    return len(dims) == 4 and dims[0].size == 1
 
 
 def widen(graph: Any) -> Any:

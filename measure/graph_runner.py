@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from pixelproof.errors import ModelFailed
+from pixelproof.errors import ArtifactError, ModelFailed
 from pixelproof.measure.graph_def import (
     final_nodes,
     free_batch,
+    has_fixed_batch,
+    import_graph,
     placeholders,
     read_graph,
     reduces_image,
@@ -21,13 +24,9 @@ from pixelproof.measure.runners import TensorTable, tensor_table
 
 
 class _Session:
-    """One imported graph and its compiled call."""
+    """A graph's compiled call."""
 
-    def __init__(self, graph_def: Any, *, threads: int, input_name: str, output_name: str) -> None:
-        graph = tf.Graph()
-        with graph.as_default():
-            tf.import_graph_def(graph_def, name="")
-        self.graph = graph
+    def __init__(self, graph: Any, *, threads: int, input_name: str, output_name: str) -> None:
         config = tf.compat.v1.ConfigProto(
             intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
         )
@@ -41,18 +40,21 @@ class _Session:
 
 
 class GraphRunner:
-    """A frozen graph; a batch above the placeholder's own goes through a copy with the batch left open."""
+    """A frozen graph; a batch above the placeholder's own goes through a copy with the batch left open.
+
+    Copies are made when they are first needed, so that the plain graph's memory is measured alone.
+    """
 
     def __init__(self, path: str, *, threads: int, input_name: str | None, output_name: str | None) -> None:
         self._graph_def = read_graph(path)
+        self._label = Path(path).name
         self._threads = threads
         self._sessions: dict[str, _Session] = {}
-        graph = tf.Graph()
-        with graph.as_default():
-            tf.import_graph_def(self._graph_def, name="")
+        self._graph = graph = import_graph(self._graph_def, label=self._label)
         used_input = _choose(graph, input_name, placeholders(self._graph_def))
         used_output = _choose(graph, output_name, final_nodes(self._graph_def))
         self.used = (used_input, used_output)
+        self._fixed_batch = has_fixed_batch(self._graph_def)
         self.global_statistics = reduces_image(self._graph_def)
         outputs = [f"{node.name}:0" for node in final_nodes(self._graph_def)]
         if used_output is not None and used_output not in outputs:
@@ -64,11 +66,17 @@ class GraphRunner:
 
     def __call__(self, x: Array) -> Array:
         """Run once."""
-        return self._session("open batch" if len(x) > 1 else "as it is")(x)
+        return self._session("open batch" if len(x) > 1 and self._fixed_batch else "as it is")(x)
 
     def run_float64(self, x: Array) -> Array:
         """Run once in float64."""
-        return self._session("float64")(x.astype(np.float64))
+        try:
+            session = self._session("float64")
+        except ArtifactError as error:
+            raise ModelFailed(
+                "The graph must be one that can be widened to float64", found=error.found
+            ) from error
+        return session(x.astype(np.float64))
 
     def _session(self, variant: str) -> _Session:
         if variant not in self._sessions:
@@ -76,11 +84,16 @@ class GraphRunner:
             if used_input is None or used_output is None:
                 found = ", ".join(t["name"] for t in self.interface["inputs"] + self.interface["outputs"])
                 raise ModelFailed("A model must have one input and one output", found=found)
-            change = {"as it is": lambda g: g, "open batch": free_batch, "float64": widen}[variant]
             self._sessions[variant] = _Session(
-                change(self._graph_def), threads=self._threads, input_name=used_input, output_name=used_output
+                self._variant(variant), threads=self._threads, input_name=used_input, output_name=used_output
             )
         return self._sessions[variant]
+
+    def _variant(self, variant: str) -> Any:
+        if variant == "as it is":
+            return self._graph
+        change = {"open batch": free_batch, "float64": widen}[variant]
+        return import_graph(change(self._graph_def), label=self._label)
 
 
 def _choose(graph: Any, wanted: str | None, candidates: list[Any]) -> str | None:

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from pixelproof import images
 from pixelproof.errors import CallError, ImageError, ShapeMismatch
+from pixelproof.measure import tf_ssim
 from pixelproof.measure.ssim import (
     MS_SSIM_WEIGHTS,
     WINDOW_SIZE,
@@ -123,10 +124,7 @@ def ssim_tf(output: Array, target: Array, *, data_range: float = 1.0) -> float:
     """``tf.image.ssim`` of one image."""
     _check_images(output, target, dimensions=3)
     _check_size(output, WINDOW_SIZE, "SSIM's 11-tap window")
-    factors = structure_factors(
-        output[None], target[None], levels=1, window_at=full_window, data_range=data_range, float32_sums=True
-    )
-    return float(factors.mean())
+    return float(tf_ssim.ssim_per_channel(output, target, data_range=data_range).mean())
 
 
 def ms_ssim_tf(output: Array, target: Array, *, data_range: float = 1.0) -> float:
@@ -148,16 +146,7 @@ def ms_ssim_tf(output: Array, target: Array, *, data_range: float = 1.0) -> floa
     """
     _check_images(output, target, dimensions=3)
     _check_size(output, MS_SSIM_TF_MINIMUM_SIZE, "five scales of MS-SSIM's 11-tap window")
-    factors = structure_factors(
-        output[None],
-        target[None],
-        levels=len(MS_SSIM_WEIGHTS),
-        window_at=full_window,
-        data_range=data_range,
-        float32_sums=True,
-    )
-    powers = np.maximum(factors, 0.0) ** np.array(MS_SSIM_WEIGHTS)[:, None, None]
-    return float(np.prod(powers, axis=0).mean())
+    return float(tf_ssim.ms_ssim_per_channel(output, target, data_range=data_range).mean())
 
 
 def ms_ssim_scipy_fft(output: Array, target: Array, *, max_value: float = 255) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pixelproof.contract import Contract
-from pixelproof.errors import ModelFailed, ParityBroken
+from pixelproof.errors import ModelFailed, ParityBroken, WorkerStopped
 from pixelproof.measure.formats import Kind
 from pixelproof.measure.metrics import Difference, difference
 from pixelproof.measure.protocol import Array
@@ -18,6 +18,9 @@ from pixelproof.measure.worker import Worker
 SMALL_TOLERANCE = 1e-4
 LARGE_GLOBAL_TOLERANCE = 1e-3
 LARGE_PIXELS = 250_000
+SIZE_MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
+
+Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ def probe_sizes(contract: Contract) -> tuple[tuple[int, int], ...]:
     return (m * (base + 1), m * (base + 2)), (m * (base + 2), m * max(base, 1))
 
 
+def size_ladder() -> tuple[tuple[Size, ...], ...]:
+    """Small uneven sizes for a model of unknown demands: odd ones first, then multiples of 2, 4, 8, ..."""
+    return tuple(probe_sizes(Contract(size_multiple=multiple)) for multiple in SIZE_MULTIPLES)
+
+
 def probe_image(height: int, width: int, channels: int, *, seed: int = 0) -> Array:
     """A float32 image (1, height, width, channels) in [0, 1] without any symmetry: ramps, edges, noise."""
     rng = np.random.default_rng([seed, height, width, channels])
@@ -84,7 +92,8 @@ def row_for(
     Args:
         source, output: float32, (batch, height, width, channels).
         shape: height, width of the input.
-        float64: gives the float64 output; called where the tolerance is the large one, or on a mismatch.
+        float64: gives the float64 output; called where the tolerance is the large one, or on a mismatch. Where
+            the graph can't be computed so, the two distances stay None.
     """
     height, width = shape
     allowed = tolerance or tolerance_for(height, width, global_statistics=global_statistics)
@@ -99,9 +108,12 @@ def row_for(
         tolerance=allowed,
         passed=finite and found.max_abs <= allowed,
     )
-    if float64 is None or (row.passed and allowed <= SMALL_TOLERANCE):
+    if float64 is None or not finite or (row.passed and allowed <= SMALL_TOLERANCE):
         return row
-    exact = float64()
+    try:
+        exact = float64()
+    except (ModelFailed, WorkerStopped):
+        return row
     return replace(
         row, source_to_float64=_distance(source, exact), artifact_to_float64=_distance(output, exact)
     )
@@ -151,7 +163,7 @@ def require(rows: Sequence[ParityRow]) -> None:
     raise ParityBroken(f"An artifact must equal its source within {worst.tolerance:g}", found=found)
 
 
-def fixed_size(shape: tuple[int | None, ...] | None) -> tuple[int, int] | None:
+def fixed_size(shape: tuple[int | None, ...] | None) -> Size | None:
     """(height, width) where an input shape (batch, height, width, channels) fixes both.
 
     Raises:

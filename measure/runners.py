@@ -57,6 +57,7 @@ def load(path: str, *, kind: str, threads: int, input_name: str | None, output_n
 
     Raises:
         ArtifactError: the file is no such artifact.
+        ModelFailed: it is one, but no model that can be run.
     """
     if kind == "pb":
         from pixelproof.measure.graph_runner import GraphRunner
@@ -69,6 +70,12 @@ def load(path: str, *, kind: str, threads: int, input_name: str | None, output_n
     if kind == "tflite":
         return TFLiteRunner(path, threads=threads)
     return OnnxRunner(path, threads=threads)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line of readable length."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip()[:300] if lines else type(error).__name__
 
 
 def no_float64(kind: str) -> Array:
@@ -86,10 +93,9 @@ class TFLiteRunner:
 
         try:
             self._interpreter = Interpreter(model_path=path, num_threads=threads)
-        except (ValueError, RuntimeError) as error:
-            raise ArtifactError(
-                "A .tflite file must be a TFLite flatbuffer", found=str(error)[:300]
-            ) from error
+        except ValueError as error:
+            found = f"{Path(path).name}: {first_line(error)}"
+            raise ArtifactError("A .tflite file must be a TFLite flatbuffer", found=found) from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self.interface = {
             "inputs": [_tflite_tensor(d) for d in inputs],
@@ -108,6 +114,7 @@ class TFLiteRunner:
             found = np.dtype(details["dtype"]).name
             raise ModelFailed(f"The input must be {x.dtype.name}", found=found)
         if self._shape != x.shape:
+            self._shape = None  # until the new shape has been allocated
             if tuple(details["shape"]) != x.shape:
                 self._interpreter.resize_tensor_input(details["index"], list(x.shape))
             self._interpreter.allocate_tensors()
@@ -127,6 +134,9 @@ def _tflite_tensor(detail: dict[str, Any]) -> TensorTable:
     return tensor_table(detail["name"], np.dtype(detail["dtype"]).name, shape)
 
 
+_NO_ONNX = ("INVALID_PROTOBUF", "ModelProto", "No graph was found")
+
+
 class OnnxRunner:
     """An .onnx file in onnxruntime, on the CPU."""
 
@@ -142,8 +152,8 @@ class OnnxRunner:
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            if "INVALID_PROTOBUF" in str(error) or "ModelProto" in str(error):
-                found = f"{Path(path).name}: {str(error)[:300]}"
+            if any(mark in str(error) for mark in _NO_ONNX):
+                found = f"{Path(path).name}: {first_line(error)}"
                 raise ArtifactError("An .onnx file must hold an ONNX model", found=found) from error
             raise
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()

@@ -11,19 +11,18 @@ import tensorflow as tf
 from pixelproof.errors import ArtifactError, ModelFailed
 from pixelproof.measure.graph_def import reduces_image
 from pixelproof.measure.protocol import Array
-from pixelproof.measure.runners import no_float64, tensor_table
+from pixelproof.measure.runners import first_line, no_float64, tensor_table
 
 
 class SavedModelRunner:
     """A SavedModel folder."""
 
     def __init__(self, path: str, *, threads: int) -> None:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        _set_threads(threads)
         try:
             self._model = tf.saved_model.load(path)
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            found = f"{Path(path).name}: {str(error)[:300]}"
+        except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
+            found = f"{Path(path).name}: {first_line(error)}"
             raise ArtifactError("A SavedModel must be complete", found=found) from error
         signatures = getattr(self._model, "signatures", {})
         if "serving_default" not in signatures:
@@ -47,6 +46,17 @@ class SavedModelRunner:
     def run_float64(self, x: Array) -> Array:
         """Not possible."""
         return no_float64("savedmodel")
+
+
+def _set_threads(threads: int) -> None:
+    """TensorFlow takes these once a process: a second model in one worker keeps the first one's."""
+    config = tf.config.threading
+    if (config.get_intra_op_parallelism_threads(), config.get_inter_op_parallelism_threads()) != (
+        threads,
+        threads,
+    ):
+        config.set_intra_op_parallelism_threads(threads)
+        config.set_inter_op_parallelism_threads(threads)
 
 
 def _table(name: str, tensor: Any) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 The named variants (which window, which reduction) are in ``metrics``; here is what they share. The
 formulas are those of Wang, Bovik, Sheikh, Simoncelli (2004) and Wang, Simoncelli, Bovik (2003).
 
-Pictures are filtered as (height, planes, width), one plane a channel of one image. In that layout both
-passes of the separable window are plain matrix products with a small banded matrix, block by block, which
-BLAS does four times as fast as a correlation, and a strip of rows goes through all steps while in cache.
+Both passes of the separable window are matrix products with a small banded matrix, block by block, which BLAS
+does three times as fast as a correlation; a strip of rows goes through all steps while it is in cache. Every
+product is too small for BLAS to spread over threads: callers have both cores for themselves, image by image.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ K1, K2 = 0.01, 0.03
 WINDOW_SIZE, WINDOW_SIGMA = 11, 1.5
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
-_Add = Callable[[Float64, Float64], Float64]
-
 _BLOCK = 16  # outputs of one banded product: smaller is call overhead, larger multiplies more zeros
+_COLUMNS = 512  # and how wide, so that OpenBLAS keeps it on one thread (below 2**18 multiplications)
 _STRIP_VALUES = 1 << 17  # of the four filtered quantities together: 1 MiB, about one core's cache
-_CHUNK_VALUES = 1 << 18  # of one picture stack
+_CHUNK_VALUES = 1 << 17  # of one picture stack: four 100x100 patches
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,6 @@ def structure_factors(
     levels: int,
     window_at: Callable[[int, int], Window],
     data_range: float,
-    float32_sums: bool = False,
 ) -> Float64:
     """The factors of (multi-scale) SSIM: at each scale but the coarsest the contrast-structure term, at the
     coarsest the whole SSIM, each the mean over the valid pixels of a channel.
@@ -72,13 +70,10 @@ def structure_factors(
         levels: how many scales; with one, the factor is plain SSIM.
         window_at: (height, width) of a scale to its window, no larger than either.
         data_range: the largest value of the range.
-        float32_sums: add the pixels up one after another in float32, as TensorFlow does. A sum of a million
-            keeps only multiples of 1/16 of each pixel, which moves a mean by up to some 1e-2.
 
     Returns:
         float64, (levels, images, channels), finest scale first. NaN where a picture is not finite.
     """
-    add = _add_one_by_one if float32_sums else _add
     parts = []
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for part in _chunks(len(outputs), outputs[:1].size):
@@ -87,10 +82,11 @@ def structure_factors(
             for level in range(levels):
                 if level:
                     x, y = _halved(x), _halved(y)
-                window = window_at(x.shape[0], x.shape[2])
-                means.append(_plane_means(x, y, window, data_range, level == levels - 1, add))
+                window = window_at(x.shape[1], x.shape[2])
+                means.append(_plane_means(x, y, window, data_range, level == levels - 1))
             parts.append(np.stack(means))
-    return np.concatenate(parts, axis=1).reshape(levels, len(outputs), outputs.shape[-1])
+    factors: Float64 = np.concatenate(parts, axis=1).reshape(levels, len(outputs), outputs.shape[-1])
+    return factors
 
 
 def _chunks(images: int, values_of_one: int) -> Iterator[slice]:
@@ -100,63 +96,48 @@ def _chunks(images: int, values_of_one: int) -> Iterator[slice]:
 
 def _as_planes(pictures: AnyFloat) -> Float64:
     images, height, width, channels = pictures.shape
-    planes = np.empty((height, images, channels, width))
-    planes[...] = pictures.transpose(1, 0, 3, 2)
-    return planes.reshape(height, images * channels, width)
+    planes = np.empty((images, channels, height, width))
+    planes[...] = pictures.transpose(0, 3, 1, 2)
+    return planes.reshape(images * channels, height, width)
 
 
 def _halved(planes: Float64) -> Float64:
-    height, _, width = planes.shape
+    _, height, width = planes.shape
     if height % 2 or width % 2:
-        planes = np.pad(planes, ((0, height % 2), (0, 0), (0, width % 2)), mode="edge")
-    rows = planes[0::2] + planes[1::2]
+        planes = np.pad(planes, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")
+    rows = planes[:, 0::2] + planes[:, 1::2]
     halved: Float64 = rows[..., 0::2] + rows[..., 1::2]
     halved *= 0.25
     return halved
 
 
-def _plane_means(
-    x: Float64, y: Float64, window: Window, data_range: float, with_luminance: bool, add: _Add
-) -> Float64:
-    height, planes, width = x.shape
+def _plane_means(x: Float64, y: Float64, window: Window, data_range: float, with_luminance: bool) -> Float64:
+    planes, height, width = x.shape
     rows_out, columns_out = height - window.size + 1, width - window.size + 1
     band = _band(window)
     strip = max(_BLOCK, _STRIP_VALUES // (4 * planes * width) // _BLOCK * _BLOCK)
     totals = np.zeros(planes)
     for top in range(0, rows_out, strip):
         rows = slice(top, min(top + strip, rows_out) + window.size - 1)
-        filtered = _filtered(_quantities(x[rows], y[rows]), band)
-        maps = filtered.reshape(-1, 4, planes, columns_out)
-        totals = add(totals, _structure_map(maps, data_range, with_luminance))
-    return totals / (rows_out * columns_out)
-
-
-def _add(totals: Float64, maps: Float64) -> Float64:
-    return totals + maps.sum(axis=(0, 2))
-
-
-def _add_one_by_one(totals: Float64, maps: Float64) -> Float64:
-    rows, planes, columns = maps.shape
-    running = np.empty((planes, 1 + rows * columns), dtype=np.float32)
-    running[:, 0] = totals
-    running[:, 1:].reshape(planes, rows, columns)[...] = maps.transpose(1, 0, 2)
-    return np.add.accumulate(running, axis=1, out=running)[:, -1].astype(np.float64)
+        maps = _filtered(_quantities(x[:, rows], y[:, rows]), band)
+        totals += _structure_map(maps, data_range, with_luminance).sum(axis=(1, 2))
+    totals /= rows_out * columns_out
+    return totals
 
 
 def _quantities(x: Float64, y: Float64) -> Float64:
-    rows, planes, width = x.shape
-    stack = np.empty((rows, 4, planes, width))
-    stack[:, 0] = x
-    stack[:, 1] = y
-    np.multiply(x, y, out=stack[:, 2])
-    np.multiply(x, x, out=stack[:, 3])
-    stack[:, 3] += y * y
-    return stack.reshape(rows, 4 * planes, width)
+    stack = np.empty((4, *x.shape))
+    stack[0] = x
+    stack[1] = y
+    np.multiply(x, y, out=stack[2])
+    np.multiply(x, x, out=stack[3])
+    stack[3] += y * y
+    return stack
 
 
 def _structure_map(maps: Float64, data_range: float, with_luminance: bool) -> Float64:
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
-    mean_x, mean_y, mean_xy, mean_squares = maps[:, 0], maps[:, 1], maps[:, 2], maps[:, 3]
+    mean_x, mean_y, mean_xy, mean_squares = maps
     product = mean_x * mean_y
     product *= 2.0
     squares = mean_x * mean_x
@@ -185,20 +166,21 @@ def _band(window: Window) -> Float64:
     return band
 
 
-def _filtered(planes: Float64, band: Float64) -> Float64:
-    height, count, width = planes.shape
+def _filtered(stack: Float64, band: Float64) -> Float64:
+    quantities, planes, height, width = stack.shape
     border = band.shape[1] - _BLOCK
     rows_out, columns_out = height - border, width - border
-    flat = planes.reshape(height, count * width)
-    down = np.empty((rows_out, count * width))
+    down = np.empty((quantities, planes, rows_out, width))
     for top in range(0, rows_out, _BLOCK):
         block = min(_BLOCK, rows_out - top)
         part = band[:block, : block + border]
-        np.matmul(part, flat[top : top + block + border], out=down[top : top + block])
-    lines = down.reshape(rows_out * count, width)
-    across = np.empty((rows_out * count, columns_out))
+        for left in range(0, width, _COLUMNS):
+            columns = slice(left, left + _COLUMNS)
+            source = stack[..., top : top + block + border, columns]
+            np.matmul(part, source, out=down[..., top : top + block, columns])
+    across = np.empty((quantities, planes, rows_out, columns_out))
     for left in range(0, columns_out, _BLOCK):
         block = min(_BLOCK, columns_out - left)
         part = band[:block, : block + border].T
-        np.matmul(lines[:, left : left + block + border], part, out=across[:, left : left + block])
+        np.matmul(down[..., left : left + block + border], part, out=across[..., left : left + block])
     return across

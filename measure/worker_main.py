@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import threading
 import time
 from io import FileIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelproof.measure.sandbox.lockdown import lock_down, take_protocol_streams
@@ -12,6 +15,10 @@ from pixelproof.measure.sandbox.lockdown import lock_down, take_protocol_streams
 if TYPE_CHECKING:
     from pixelproof.measure.protocol import Array, Read, Write
     from pixelproof.measure.runners import Runner
+
+
+MAX_TEXT = 4000
+ORPHAN_INTERVAL_S = 1.0
 
 
 class _Session:
@@ -50,8 +57,8 @@ class _Session:
         if operation == "time":
             x = self.slots[request["slot"]]
             start = time.perf_counter()
-            self.runner(x)
-            return {"ms": (time.perf_counter() - start) * 1000}, []
+            y = self.runner(x)
+            return {"ms": (time.perf_counter() - start) * 1000, "shape": list(y.shape)}, []
         raise RuntimeError(f"no operation {operation!r}")
 
 
@@ -82,8 +89,9 @@ def main() -> None:
     """Serve until the parent closes the pipe."""
     requests, answers = take_protocol_streams()
     layers = lock_down()
+    scratch = Path.cwd()
+    threading.Thread(target=_end_with_parent, args=(os.getppid(), scratch), daemon=True).start()
 
-    from pixelproof.errors import PixelproofError
     from pixelproof.measure import protocol
 
     read, write = _reader(requests), _writer(answers)
@@ -93,17 +101,43 @@ def main() -> None:
         try:
             request, arrays = protocol.receive(read)
         except EOFError:
+            _remove(scratch)
             return
         try:
             header, results = session.answer(request, arrays)
-        except PixelproofError as error:
-            refusal = {"type": type(error).__name__, "rule": error.rule, "found": error.found}
-            protocol.send(write, {"ok": False, "error": {**refusal, "remedy": error.remedy}})
-        except Exception as error:  # noqa: BLE001 - whatever the model raises is the parent's to judge
-            text = f"{type(error).__name__}: {error}"
-            protocol.send(write, {"ok": False, "error": {"type": "model", "rule": text[:4000]}})
-        else:
             protocol.send(write, {"ok": True, **header}, results)
+        except BrokenPipeError:
+            _remove(scratch)
+            return
+        except Exception as error:  # noqa: BLE001 - whatever the model raises is the parent's to judge
+            protocol.send(write, {"ok": False, "error": _described(error)})
+
+
+def _described(error: Exception) -> dict[str, str]:
+    from pixelproof.errors import PixelproofError
+    from pixelproof.measure.protocol import ProtocolError
+
+    if isinstance(error, ProtocolError):
+        rule = "The output must be an array of numbers that the worker can send"
+        return {"type": "ModelFailed", "rule": rule, "found": str(error)[:MAX_TEXT]}
+    if isinstance(error, PixelproofError):
+        parts = {"rule": error.rule, "found": error.found, "remedy": error.remedy}
+        return {"type": type(error).__name__, **{key: text[:MAX_TEXT] for key, text in parts.items()}}
+    return {"type": "model", "rule": f"{type(error).__name__}: {error}"[:MAX_TEXT]}
+
+
+def _end_with_parent(parent: int, scratch: Path) -> None:
+    """End a busy worker whose parent was killed; an idle one sees its pipe end."""
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_INTERVAL_S)
+    _remove(scratch)
+    os._exit(1)
+
+
+def _remove(scratch: Path) -> None:
+    """The parent removes the folder itself, unless it was killed."""
+    if scratch.name.startswith("pixelproof-worker-"):
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -31,9 +31,10 @@ class InstanceNormalization(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Normalise float (batch, height, width, channels)."""
-        centred = inputs - ops.mean(inputs, axis=(1, 2), keepdims=True)
-        variance = ops.mean(ops.square(centred), axis=(1, 2), keepdims=True)
-        return self.scale * (centred / ops.sqrt(variance + self.epsilon)) + self.shift
+        # ops.moments and no mean of squares of our own: on images of megapixels float32 sums depend on the
+        # kernel, and the challenge's figures were made with the kernels of tf.nn.moments (0.015 dB apart).
+        mean, variance = ops.moments(inputs, axes=(1, 2), keepdims=True)
+        return self.scale * ((inputs - mean) / ops.sqrt(variance + self.epsilon)) + self.shift
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""

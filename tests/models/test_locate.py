@@ -130,7 +130,16 @@ def test_unknown_kinds_list_the_supported_ones(tmp_path: Path, content: bytes, s
     assert not content or ".index with .data" in str(caught.value)
 
 
+def test_an_artifact_is_no_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "model.pb").write_bytes(b"\n\x11\x00graph")
+    with pytest.raises(CheckpointError, match=r"a \.pb file, which is an artifact"):
+        locate(tmp_path / "model.pb")
+
+
 def test_a_pytorch_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "old.pth").write_bytes(b"\x80\x02\x8a")
+    with pytest.raises(CheckpointError, match="a PyTorch file"):
+        locate(tmp_path / "old.pth")
     with zipfile.ZipFile(tmp_path / "x.pth", "w") as archive:
         archive.writestr("archive/data.pkl", "")
     with pytest.raises(CheckpointError, match="a PyTorch file"):

@@ -167,7 +167,7 @@ def test_weights_that_are_not_finite_are_named(save_tf1: SaveTF1, tmp_path: Path
 
 def test_two_scopes_that_fit_are_refused(save_tf1: SaveTF1, tmp_path: Path) -> None:
     arrays = _arrays("srcnn") | _arrays("srcnn", scope="average/", seed=1)
-    with pytest.raises(CheckpointError, match="One scope .* found average and generator in"):
+    with pytest.raises(CheckpointError, match=r"One scope .* found average and generator in"):
         load_checkpoint(create("srcnn"), save_tf1(tmp_path / "m", arrays), model_name="srcnn")
 
 

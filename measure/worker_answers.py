@@ -1,0 +1,84 @@
+"""What the worker's answers mean. They come from a process that ran a stranger's model: nothing is believed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from pixelproof import errors
+from pixelproof.measure.protocol import MAX_DIMENSIONS, ProtocolError
+from pixelproof.report import Interface
+from pixelproof.schema import build
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a worker has loaded: the declared interface, and the tensors that `Worker.run` will use.
+
+    ``global_statistics`` says that each output value depends on all of the image (instance normalisation).
+    """
+
+    interface: Interface
+    used_input: str | None
+    used_output: str | None
+    global_statistics: bool = False
+
+
+def loaded_from(header: dict[str, Any]) -> Loaded:
+    """The answer to ``load``.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    used = header.get("used")
+    if not isinstance(used, list) or len(used) != 2 or not all(u is None or isinstance(u, str) for u in used):
+        raise ProtocolError(f"used tensors {used!r}"[:200])
+    return Loaded(
+        interface=build(Interface, header.get("interface"), fail=_no_interface),
+        used_input=used[0],
+        used_output=used[1],
+        global_statistics=header.get("global_statistics") is True,
+    )
+
+
+def timing_from(header: dict[str, Any]) -> tuple[float, tuple[int, ...]]:
+    """The answer to ``time``: milliseconds, and the output's shape.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    ms, shape = header.get("ms"), header.get("shape")
+    if isinstance(ms, bool) or not isinstance(ms, int | float) or not (math.isfinite(ms) and ms > 0):
+        raise ProtocolError(f"a time of {ms!r} ms"[:200])
+    if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS or not all(type(n) is int for n in shape):
+        raise ProtocolError(f"an output of shape {shape!r}"[:200])
+    return float(ms), tuple(shape)
+
+
+def libraries_from(header: dict[str, Any]) -> dict[str, str]:
+    """Names and versions that the worker tells about itself; empty where it tells none."""
+    libraries = header.get("libraries")
+    if not isinstance(libraries, dict):
+        return {}
+    return {str(name)[:100]: str(version)[:100] for name, version in libraries.items()}
+
+
+def error_from(described: Any) -> errors.PixelproofError:
+    """The error that the worker describes.
+
+    Raises:
+        ProtocolError: it describes none.
+    """
+    if not isinstance(described, dict):
+        raise ProtocolError(f"an error {described!r}"[:200])
+    rule, found, remedy = (str(described.get(key, "")) for key in ("rule", "found", "remedy"))
+    if described.get("type") == "ArtifactError":
+        return errors.ArtifactError(rule, found=found, remedy=remedy)
+    if described.get("type") == "model":
+        return errors.ModelFailed("The runtime must be able to run the model", found=rule)
+    return errors.ModelFailed(rule, found=found, remedy=remedy)
+
+
+def _no_interface(where: str, rule: str, found: str, remedy: str) -> ProtocolError:
+    return ProtocolError(f"interface {where} {rule}: {found}"[:300])

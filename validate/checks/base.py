@@ -1,0 +1,43 @@
+"""What a check is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+from pixelproof.challenge import Track
+from pixelproof.report import CheckResult, Evidence, Status
+
+Group = Literal["contract", "range", "resolution", "size", "fidelity", "runtime", "memory"]
+GROUPS: tuple[Group, ...] = ("contract", "range", "resolution", "size", "fidelity", "runtime", "memory")
+
+
+class Check(ABC):
+    """One rule, read from evidence alone, so that it can be judged again without running the model.
+
+    Attributes:
+        id: stable; reports and challenge files name it.
+        title: the rule in a few words.
+        group: what ``--only`` and ``--skip`` name.
+        position: place in the report.
+    """
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    group: ClassVar[Group]
+    position: ClassVar[int]
+
+    @abstractmethod
+    def run(self, evidence: Evidence, track: Track) -> CheckResult:
+        """The verdict."""
+
+    def result(self, status: Status, *, expected: str, found: str, remedy: str = "") -> CheckResult:
+        """A verdict of this check; the remedy is kept only where something is to be done."""
+        kept = remedy if status in ("failed", "warning") else ""
+        return CheckResult(
+            id=self.id, title=self.title, status=status, expected=expected, found=found, remedy=kept
+        )
+
+    def not_run(self, expected: str, why: str) -> CheckResult:
+        """The verdict where there is no evidence."""
+        return self.result("not_run", expected=expected, found=why)
