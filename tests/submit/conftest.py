@@ -45,7 +45,7 @@ def report_of(model: Path, *, challenge: str = "pirm2018", track: str = "B") -> 
         created="2026-01-02T03:04:05Z",
         evidence=Evidence(
             artifact=artifact_at(model),
-            fidelity=Fidelity(21.5, 0.91, (ImageFidelity("0.jpg", 21.5, 0.91),)),
+            fidelity=Fidelity(21.5, 0.91, (ImageFidelity("0.jpg", 21.5, 0.91),), 1),
             runtime=Runtime(
                 Percentiles(50.0, 55.0),
                 Percentiles(100.0, 110.0),
