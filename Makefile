@@ -1,40 +1,52 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
-PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check -q
 CODE := core measure models tflite convert validate submit
+PACKING := setup.py pyproject.toml constraints.txt
+OUT := demo_output
 
-.PHONY: help demo test test-wheel check install wheel bench clean
+.PHONY: help demo test quick check install bench clean
 
 help:
 	@echo "make demo     convert, judge and pack the bundled model; needs nothing but Python 3.11"
-	@echo "make test     install what the tests need and run them against the checkout"
+	@echo "make test     install what the tests need, build the wheel, run the suite against it"
 	@echo "make check    style, types, import direction"
-	@echo "make test-wheel  run the suite against the built wheel"
-	@echo "make bench    side by side with named peers; prints ratios"
+	@echo "make quick    the suite against the checkout, without building the wheel"
 	@echo "make install  reinstall after adding a file"
+	@echo "make bench    side by side with named peers; prints ratios"
 
-$(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pixelproof needs Python 3.11 or newer; this is " + sys.version.split()[0])'
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "pixelproof needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make demo PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 
-$(STAMP): $(VENV)/bin/python setup.py pyproject.toml constraints.txt
-	@echo "installing into $(VENV) (the first time takes a minute or more)"
-	$(PIP) install --upgrade pip "setuptools>=77" wheel -c constraints.txt
-	$(PIP) install -c constraints.txt --no-build-isolation -e ".[dev]" --config-settings editable_mode=strict
+# What running needs.
+$(VENV)/.installed: $(PACKING) | $(BIN)/python
+	@echo "Installing into $(VENV): TensorFlow and its friends, about 2 GB; the first time takes a minute or more."
+	@$(PIP) install --upgrade pip "setuptools>=77" wheel -c constraints.txt
+	@$(PIP) install -c constraints.txt --no-build-isolation -e . --config-settings editable_mode=strict
 	@touch $@
 
-install: $(VENV)/bin/python
-	@rm -f $(STAMP)
-	@$(MAKE) --no-print-directory $(STAMP)
+# What the tests need besides.
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(PIP) install -c constraints.txt --no-build-isolation -e ".[dev]" --config-settings editable_mode=strict
+	@touch $@
 
-wheel: $(STAMP)
-	rm -rf dist build/lib build/bdist*
-	$(BIN)/python -m build --wheel --no-isolation -o dist . >/dev/null
+install: $(VENV)/.installed-dev
+	@$(PIP) install --no-deps --no-build-isolation -e . --config-settings editable_mode=strict
 
-demo: $(STAMP)
-	$(BIN)/python benchmarks/../docs/demo.py
+demo: $(VENV)/.installed
+	@$(PIP) install --no-deps --no-build-isolation -e . --config-settings editable_mode=strict
+	@mkdir -p $(OUT)
+	@echo "== 1. convert a checkpoint, and prove every file equal to it"
+	$(BIN)/convert-model --model resnet_6_16 --ckpt models_pretrained/sample_resnet_6_16.weights.h5 --out $(OUT)/converted
+	@echo "== 2. judge it by the rules of PIRM 2018, track A, on the bundled sample images"
+	env -u PIXELPROOF_DATA $(BIN)/validate-pb $(OUT)/converted/model.pb --track A --max-runs 20 --json $(OUT)/report.json
+	@echo "== 3. pack it"
+	$(BIN)/package-submission --challenge pirm2018 --track A --team-id 42 --team-name "Demo" --model $(OUT)/converted/model.pb --report $(OUT)/report.json --out $(OUT)/submission.zip
+	@echo
+	@echo "These figures are of the bundled sample images, not of the challenge."
+	@echo "Report: $(OUT)/report.json   Submission: $(OUT)/submission.zip"
 
 check: install
 	$(BIN)/ruff check .
@@ -43,15 +55,16 @@ check: install
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/core/test_architecture.py
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile
-
-test-wheel: wheel
-	rm -rf .wheel-site
-	$(PIP) install --no-deps --target .wheel-site dist/*.whl
+	@rm -rf dist build/lib build/bdist* .wheel-site
+	@$(BIN)/python -m build --wheel --no-isolation -o dist . >/dev/null
+	@$(PIP) install --no-deps --target .wheel-site dist/*.whl
 	PYTHONPATH=$(CURDIR)/.wheel-site PIXELPROOF_EXPECT=$(CURDIR)/.wheel-site $(BIN)/python -m pytest -n 2 --dist loadfile
 
-bench: $(STAMP)
+quick: install
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+bench: install
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) build dist .wheel-site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .wheel-site $(OUT) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -22,6 +22,7 @@ PACKAGES = {
 setup(
     packages=list(PACKAGES),
     package_dir=PACKAGES,
+    include_package_data=False,
     package_data={
         "pixelproof": ["py.typed"],
         "pixelproof.challenges": ["*.toml", "*.json"],

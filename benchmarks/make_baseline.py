@@ -12,7 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from pixelproof.measure.quiet import import_tensorflow
+from pixelproof.quiet import import_tensorflow
 
 
 def main(folder: Path) -> None:

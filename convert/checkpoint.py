@@ -86,11 +86,16 @@ def candidate_outputs(graph: Any) -> list[str]:
     for operation in graph.get_operations():
         if operation.type == "Placeholder" or any(t.op.name in reached for t in operation.inputs):
             reached.add(operation.name)
-        if operation.name not in reached or len(operation.outputs) != 1 or operation.type in (
-            "Placeholder",
-            "Const",
-            "VariableV2",
-            "VarHandleOp",
+        if (
+            operation.name not in reached
+            or len(operation.outputs) != 1
+            or operation.type
+            in (
+                "Placeholder",
+                "Const",
+                "VariableV2",
+                "VarHandleOp",
+            )
         ):
             continue
         tensor = operation.outputs[0]

@@ -31,7 +31,7 @@ def ckpt2pb(in_path: Path, out_path: Path, out_nodes: str) -> None:
     """
     from pixelproof.console import Console
     from pixelproof.convert.checkpoint import freeze_checkpoint, prefix_of
-    from pixelproof.measure.quiet import import_tensorflow
+    from pixelproof.quiet import import_tensorflow
 
     console = Console()
     prefix_of(in_path)

@@ -22,7 +22,7 @@ import click
 @click.option("--input-name", default="input", show_default=True, help="Node name of the input.")
 @click.option("--output-name", default="output", show_default=True, help="Node name of the output.")
 @click.option("--clip", is_flag=True, help="Put the clip to [0, 1] into the graph.")
-@click.option("--opset", default=18, show_default=True, help="ONNX opset.")
+@click.option("--opset", default=18, show_default=True, help="ONNX opset, 9 to 18.")
 @click.option("--allow-surplus", is_flag=True, help="Leave out variables that the model doesn't have.")
 @click.option("--json", "json_to", metavar="FILE|-", help="Write the proof as JSON there too.")
 def convert_model(
@@ -47,14 +47,15 @@ def convert_model(
     Example:
       convert-model --model resnet_12_64 --ckpt models_pretrained/dped_resnet_12_64
     """
+    import shlex
     import time
 
     from pixelproof.console import Console
     from pixelproof.contract import parse_shape
-    from pixelproof.convert.plan import Request, default_folder, parse_formats
+    from pixelproof.convert.plan import Request, check_files, default_folder, parse_formats
     from pixelproof.convert.source import Ends
     from pixelproof.convert.workers import WarmWorkers
-    from pixelproof.measure.quiet import import_tensorflow
+    from pixelproof.quiet import import_tensorflow
 
     start = time.monotonic()
     console = Console(json_to)
@@ -68,19 +69,20 @@ def convert_model(
         opset=opset,
         allow_surplus=allow_surplus,
     )
+    check_files(request)
     with WarmWorkers() as workers:
         workers.warm("pb" if "pb" in request.formats else request.formats[0])
         import_tensorflow()
         from pixelproof.convert.conversion import convert
 
-        document = convert(request, workers=workers, note=console.line)
-    console.json(document)
+        convert(request, workers=workers, note=console.line, publish=console.json)
     console.line(
         f"Written to {request.folder} with the proof in parity.json; {time.monotonic() - start:.1f} s."
     )
-    console.next_step(f"validate-pb {request.files[0]} --track {_usual_track(model)}")
+    track = _usual_track(model, request.folder.name)
+    console.next_step(f"validate-pb {shlex.quote(str(request.files[0]))} --track {track}")
 
 
-def _usual_track(model: str) -> str:
-    """The PIRM track for which an architecture's official weights were made."""
-    return "A" if model in ("vgg_19", "resnet_6_16") else "B"
+def _usual_track(model: str, checkpoint: str) -> str:
+    """The PIRM track for which official weights were made: those of track A bear the name of its images."""
+    return "A" if model in ("vgg_19", "resnet_6_16") or checkpoint.startswith("div2k") else "B"

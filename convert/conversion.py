@@ -2,62 +2,82 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pixelproof.contract import Contract
 from pixelproof.convert.export import Exported, Note, export_all
-from pixelproof.convert.plan import Plan, Request, make_plan
+from pixelproof.convert.plan import FILE_NAMES, Plan, Request, check_files, make_plan
 from pixelproof.convert.source import Source, keras_file_source, registered_source
 from pixelproof.convert.workers import WarmWorkers
 from pixelproof.environment import environment
-from pixelproof.errors import CallError
-from pixelproof.files import make_folder, replacing_file, replacing_folder, write_text
+from pixelproof.files import disk_faults, make_folder, replacing_file, replacing_folder, write_text
 from pixelproof.measure.parity import require
-from pixelproof.measure.protocol import Array
 from pixelproof.report import dump_json
 from pixelproof.schema import to_jsonable
 
+Publish = Callable[[dict[str, Any]], None]
+PROOF = "parity.json"
 
-def convert(request: Request, *, workers: WarmWorkers, note: Note) -> dict[str, Any]:
+
+def convert(
+    request: Request, *, workers: WarmWorkers, note: Note, publish: Publish | None = None
+) -> dict[str, Any]:
     """Convert, prove and deliver; returns what parity.json holds.
 
     Args:
         workers: may hold warm ones.
         note: told a line for each step.
+        publish: given the document as soon as it is there, also when the proof fails.
 
     Raises:
         CallError, CheckpointError, InputError: the request can't be met.
+        ModelFailed: a format lacks an operation of the model.
         ParityBroken: an artifact computes another picture; parity.json is written, the artifacts are not.
         EnvironmentFault: the folder can't be written, or a converter can't do it.
     """
-    if request.checkpoint is None and not (request.is_function or request.is_keras_file):
-        raise CallError(
-            "A registered model needs its checkpoint", found="none", remedy="Give it with --ckpt."
-        )
-    make_folder(request.folder)
+    check_files(request)
     plan = _plan(request)
-    probes = plan.probes()
-    source = _source(request, plan, probes)
-    _note_source(source, note)
-    with tempfile.TemporaryDirectory(prefix=".staging-", dir=request.folder) as name:
+    with (
+        _folder(request.folder),
+        disk_faults(request.folder),
+        tempfile.TemporaryDirectory(prefix=".staging-", dir=request.folder) as name,
+    ):
         staging = Path(name)
-        exported = export_all(source, plan, staging, probes=probes, workers=workers, note=note)
+        source = _source(request, plan)
+        _note_source(source, plan, note)
+        exported = export_all(source, plan, staging, workers=workers, note=note)
+        rows = [row for item in exported for row in item.rows]
         document = _document(source, exported, plan)
-        write_text(request.folder / "parity.json", dump_json(document))
-        require([row for item in exported for row in item.rows])
-        for item in exported:
-            _deliver(staging / item.name, request.folder / item.name)
+        if all(row.passed for row in rows):
+            _deliver(staging, [item.name for item in exported], request.folder)
+        write_text(request.folder / PROOF, dump_json(document))
+        if publish is not None:
+            publish(document)
+        require(rows)
+    _note_others(request, note)
     return document
 
 
+@contextlib.contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """A folder for the results; if the block fails, what was created for nothing is removed again."""
+    missing = [p for p in (path, *path.parents) if not p.exists()]
+    make_folder(path)
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
 def _plan(request: Request) -> Plan:
-    if request.is_function or request.is_keras_file:
-        contract = Contract(channels=(request.shape[3], 3))
-    else:
+    contract = None
+    if not (request.is_function or request.is_keras_file):
         from pixelproof.models import registry
 
         contract = registry.spec(request.model).contract
@@ -70,34 +90,30 @@ def _plan(request: Request) -> Plan:
     )
 
 
-def _source(request: Request, plan: Plan, probes: Sequence[Array]) -> Source:
+def _source(request: Request, plan: Plan) -> Source:
     if request.is_function:
         from pixelproof.convert.file_source import file_source
 
         return file_source(
             request.model,
             request.checkpoint,
-            probes=probes,
+            probes=plan.probes(),
             ends=plan.ends,
             allow_surplus=request.allow_surplus,
         )
     if request.is_keras_file:
-        if request.checkpoint is not None:
-            raise CallError(
-                "A .keras file brings its own weights", found="--ckpt as well", remedy="Leave it out."
-            )
-        return keras_file_source(Path(request.model), probes=probes, ends=plan.ends)
+        return keras_file_source(Path(request.model), probes=plan.probes(), ends=plan.ends)
     assert request.checkpoint is not None
     return registered_source(
         request.model,
         request.checkpoint,
-        probes=probes,
+        probes=plan.probes(),
         ends=plan.ends,
         allow_surplus=request.allow_surplus,
     )
 
 
-def _note_source(source: Source, note: Note) -> None:
+def _note_source(source: Source, plan: Plan, note: Note) -> None:
     weights = source.weights
     used = f": {weights.used} weights used ({weights.format})" if weights else ""
     note(f"{source.label}{used}")
@@ -105,6 +121,16 @@ def _note_source(source: Source, note: Note) -> None:
         note(f"  left out: {len(weights.reported)} optimizer slots and counters ({weights.reported[0]}, ...)")
     if weights and weights.surplus:
         note(f"  left out as allowed: {', '.join(weights.surplus)}")
+    if source.shapes and source.shapes[0][1:3] != plan.ladder[0][0]:
+        refused, taken = plan.ladder[0][0], source.shapes[0][1:3]
+        note(f"  doesn't take {refused[0]}x{refused[1]}: proven at {taken[0]}x{taken[1]}")
+
+
+def _note_others(request: Request, note: Note) -> None:
+    others = [name for kind, name in FILE_NAMES.items() if kind not in request.formats]
+    left = [name for name in others if (request.folder / name).exists()]
+    if left:
+        note(f"  left as they were, from an earlier conversion: {', '.join(left)}")
 
 
 def _document(source: Source, exported: Sequence[Exported], plan: Plan) -> dict[str, Any]:
@@ -129,12 +155,16 @@ def _document(source: Source, exported: Sequence[Exported], plan: Plan) -> dict[
     return dict(to_jsonable(document))
 
 
-def _deliver(made: Path, target: Path) -> None:
-    if made.is_dir():
-        if target.is_file():
-            target.unlink()
-        with replacing_folder(target) as temporary:
-            shutil.copytree(made, temporary, dirs_exist_ok=True)
-    else:
-        with replacing_file(target) as temporary:
-            shutil.copyfile(made, temporary)
+def _deliver(staging: Path, names: Sequence[str], folder: Path) -> None:
+    """Move the artifacts in place. They are on the same disk: from here on only a kill can interrupt."""
+    for name in names:
+        made, target = staging / name, folder / name
+        if made.is_dir():
+            if target.is_file():
+                target.unlink()
+            with replacing_folder(target) as temporary:
+                for member in made.iterdir():
+                    member.replace(temporary / member.name)
+        else:
+            with replacing_file(target) as temporary:
+                made.replace(temporary)

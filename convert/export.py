@@ -1,4 +1,4 @@
-"""Write every artifact into a staging folder, prove each in a fresh process, and only then deliver them."""
+"""Write every artifact into a staging folder, and prove each in a fresh process."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelproof.convert.plan import FILE_NAMES, Plan
-from pixelproof.convert.source import Source
+from pixelproof.convert.source import Shape, Source
 from pixelproof.convert.workers import WarmWorkers
 from pixelproof.files import sha256_of, size_bytes
 from pixelproof.measure.formats import Kind
 from pixelproof.measure.graph_def import reduces_image
-from pixelproof.measure.parity import ParityRow, row_for
+from pixelproof.measure.parity import ParityRow, probe_image, row_for
 from pixelproof.measure.protocol import Array
 from pixelproof.measure.worker import Worker
 
 Note = Callable[[str], None]
+ODD_TFLITE = ".odd.tflite"
 
 
 @dataclass(frozen=True)
@@ -35,64 +36,33 @@ class Exported:
 
 
 def export_all(
-    source: Source, plan: Plan, staging: Path, *, probes: Sequence[Array], workers: WarmWorkers, note: Note
+    source: Source, plan: Plan, staging: Path, *, workers: WarmWorkers, note: Note
 ) -> list[Exported]:
     """Write and prove the plan's artifacts; writing goes on while earlier artifacts are proven.
 
     Args:
-        probes: of `Plan.probes`, in the order of ``source.outputs``.
         note: told a line for each artifact.
 
     Returns:
         One entry an artifact, in the plan's order, proven or not: `parity.require` decides.
     """
-    pb = staging / FILE_NAMES["pb"]
-    pb.write_bytes(source.graph.SerializeToString())
-    is_global = reduces_image(source.graph)
-    small = len(plan.small_sizes)
-
-    def float64_at_full_shape() -> Array:
-        with Worker() as worker:
-            worker.load(
-                pb, "pb", input_name=f"{plan.ends.input_name}:0", output_name=f"{plan.ends.output_name}:0"
-            )
-            return worker.run_float64(probes[-1])
-
-    def prove(kind: Kind, path: Path, indices: Sequence[int], worker: Worker, label: str) -> list[ParityRow]:
-        rows = []
-        with worker:
-            worker.load(
-                path,
-                kind,
-                input_name=f"{plan.ends.input_name}:0",
-                output_name=f"{plan.ends.output_name}:0",
-            )
-            outputs = [worker.run(probes[i]) for i in indices]
-        for i, output in zip(indices, outputs, strict=True):
-            rows.append(
-                row_for(
-                    artifact=label,
-                    kind=kind,
-                    source=source.outputs[i],
-                    output=output,
-                    shape=(probes[i].shape[1], probes[i].shape[2]),
-                    global_statistics=is_global,
-                    float64=float64_at_full_shape if i >= small else None,
-                )
-            )
-        return rows
-
+    prover = _Prover(source, plan, staging, workers)
     exported: dict[Kind, Future[Exported]] = {}
-    with ThreadPoolExecutor(max_workers=4) as pool:
+    pool = ThreadPoolExecutor(max_workers=4)
+    try:
+        write_artifact("pb", source, plan, staging)  # also what float64 is computed with
         for kind in [k for k in ("pb", "tflite", "onnx", "savedmodel") if k in plan.formats]:
             if kind == "tflite" and "savedmodel" in plan.formats:
                 workers.warm("savedmodel")
             start = time.monotonic()
             proofs = write_artifact(kind, source, plan, staging)
-            exported[kind] = pool.submit(
-                _prove_all, kind, proofs, staging, prove, workers, time.monotonic() - start, note
-            )
+            exported[kind] = pool.submit(prover.prove, kind, proofs, time.monotonic() - start, note)
         return [exported[kind].result() for kind in plan.formats]
+    except BaseException:
+        workers.abort()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def write_artifact(kind: Kind, source: Source, plan: Plan, staging: Path) -> list[tuple[Path, list[int]]]:
@@ -103,8 +73,10 @@ def write_artifact(kind: Kind, source: Source, plan: Plan, staging: Path) -> lis
     """
     path = staging / FILE_NAMES[kind]
     ends = plan.ends
-    every_small = list(range(len(plan.small_sizes)))
-    if kind == "savedmodel":
+    small = [i for i in range(len(source.shapes)) if not _is_full(i, source, plan)]
+    if kind == "pb":
+        path.write_bytes(source.graph.SerializeToString(deterministic=True))
+    elif kind == "savedmodel":
         from pixelproof.convert.saved_model import write_saved_model
 
         write_saved_model(
@@ -118,61 +90,16 @@ def write_artifact(kind: Kind, source: Source, plan: Plan, staging: Path) -> lis
         from pixelproof.convert.onnx import to_onnx
 
         path.write_bytes(
-            to_onnx(
-                source.graph,
-                input_name=ends.input_name,
-                output_name=ends.output_name,
-                channels=source.channels,
-                opset=plan.opset,
-            )
+            to_onnx(source.graph, input_name=ends.input_name, output_name=ends.output_name, opset=plan.opset)
         )
-    elif kind == "tflite":
-        odd = staging / ".odd.tflite"
+    else:
         path.write_bytes(_tflite(source, plan, plan.shape))
-        odd.write_bytes(_tflite(source, plan, (1, *plan.tflite_odd_size, source.channels)))
-        return [(path, [len(every_small)]), (odd, [0])]
-    return [(path, every_small)]
-
-
-def _tflite(source: Source, plan: Plan, shape: tuple[int, int, int, int]) -> bytes:
-    from pixelproof.tflite.converter import to_tflite
-
-    return to_tflite(
-        source.graph,
-        input_name=f"{plan.ends.input_name}:0",
-        output_name=f"{plan.ends.output_name}:0",
-        shape=shape,
-    )
-
-
-def _prove_all(
-    kind: Kind,
-    proofs: list[tuple[Path, list[int]]],
-    staging: Path,
-    prove: Callable[..., list[ParityRow]],
-    workers: WarmWorkers,
-    write_s: float,
-    note: Note,
-) -> Exported:
-    start = time.monotonic()
-    rows: list[ParityRow] = []
-    for number, (path, indices) in enumerate(proofs):
-        label = FILE_NAMES[kind] if number == 0 else f"{FILE_NAMES[kind]} (converted at this size)"
-        rows += prove(kind, path, indices, workers.take(kind), label)
-        if number:
-            path.unlink()
-    artifact = staging / FILE_NAMES[kind]
-    done = Exported(
-        name=FILE_NAMES[kind],
-        format=kind,
-        size_bytes=size_bytes(artifact),
-        sha256=sha256_of(artifact),
-        write_s=write_s,
-        rows=tuple(rows),
-        prove_s=time.monotonic() - start,
-    )
-    note(line_for(done))
-    return done
+        if not source.shapes:
+            return [(path, [])]
+        odd = staging / ODD_TFLITE
+        odd.write_bytes(_tflite(source, plan, source.shapes[0]))
+        return [(path, [len(source.shapes) - 1]), (odd, [0])]
+    return [(path, small)]
 
 
 def line_for(done: Exported) -> str:
@@ -183,4 +110,81 @@ def line_for(done: Exported) -> str:
         f"  {done.name:<13} {done.size_bytes / 2**20:7.2f} MiB   written in {done.write_s:4.1f} s, "
         f"proven in {done.prove_s:4.1f} s   {verdict}: largest difference {worst.difference.max_abs:.1e} "
         f"({worst.difference.max_levels:.4f} of a level)"
+    )
+
+
+@dataclass(frozen=True)
+class _Prover:
+    """Reloads artifacts in fresh workers and compares them with the source's outputs."""
+
+    source: Source
+    plan: Plan
+    staging: Path
+    workers: WarmWorkers
+
+    def prove(
+        self, kind: Kind, proofs: Sequence[tuple[Path, list[int]]], write_s: float, note: Note
+    ) -> Exported:
+        """All proofs of one artifact."""
+        start = time.monotonic()
+        rows: list[ParityRow] = []
+        for number, (path, indices) in enumerate(proofs):
+            label = FILE_NAMES[kind] if number == 0 else f"{FILE_NAMES[kind]} (converted at this size)"
+            rows += self._rows(kind, path, indices, label)
+            if number:
+                path.unlink()
+        artifact = self.staging / FILE_NAMES[kind]
+        done = Exported(
+            name=FILE_NAMES[kind],
+            format=kind,
+            size_bytes=size_bytes(artifact),
+            sha256=sha256_of(artifact),
+            write_s=write_s,
+            rows=tuple(rows),
+            prove_s=time.monotonic() - start,
+        )
+        note(line_for(done))
+        return done
+
+    def _rows(self, kind: Kind, path: Path, indices: Sequence[int], label: str) -> list[ParityRow]:
+        shapes = [self.source.shapes[i] for i in indices]
+        with self.workers.take(kind) as worker:
+            self._load(worker, path, kind)
+            outputs = [worker.run(probe_image(*shape[1:])) for shape in shapes]
+        is_global = reduces_image(self.source.graph)
+        return [
+            row_for(
+                artifact=label,
+                kind=kind,
+                source=self.source.outputs[i],
+                output=output,
+                shape=shape[1:3],
+                global_statistics=is_global,
+                float64=lambda shape=shape: self._float64(shape),  # type: ignore[misc]
+            )
+            for i, shape, output in zip(indices, shapes, outputs, strict=True)
+        ]
+
+    def _float64(self, shape: Shape) -> Array:
+        with self.workers.take("pb") as worker:
+            self._load(worker, self.staging / FILE_NAMES["pb"], "pb")
+            return worker.run_float64(probe_image(*shape[1:]))
+
+    def _load(self, worker: Worker, path: Path, kind: Kind) -> None:
+        ends = self.plan.ends
+        worker.load(path, kind, input_name=f"{ends.input_name}:0", output_name=f"{ends.output_name}:0")
+
+
+def _is_full(index: int, source: Source, plan: Plan) -> bool:
+    return "tflite" in plan.formats and index == len(source.shapes) - 1
+
+
+def _tflite(source: Source, plan: Plan, shape: Shape) -> bytes:
+    from pixelproof.tflite.converter import to_tflite
+
+    return to_tflite(
+        source.graph,
+        input_name=f"{plan.ends.input_name}:0",
+        output_name=f"{plan.ends.output_name}:0",
+        shape=shape,
     )

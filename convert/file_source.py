@@ -7,13 +7,13 @@ import json
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from pixelproof import errors
-from pixelproof.convert.arrays import load_arrays, save_arrays
-from pixelproof.convert.source import Ends, Source
-from pixelproof.measure.protocol import Array
+from pixelproof.convert.arrays import load_arrays
+from pixelproof.convert.source import Ends, Shape, Source
 from pixelproof.measure.sandbox.environment import import_root
 from pixelproof.models.checkpoints.report import CheckpointReport
 from pixelproof.schema import to_jsonable
@@ -24,6 +24,7 @@ def split_reference(text: str) -> tuple[Path, str]:
 
     Raises:
         CallError: not of this form, no such file, or no such function in it.
+        InputError: the file is no Python 3.
     """
     file, _, function = text.rpartition(":")
     path = Path(file)
@@ -33,16 +34,17 @@ def split_reference(text: str) -> tuple[Path, str]:
     if not path.is_file():
         raise errors.CallError("The file of --model must exist", found=str(path))
     try:
-        tree = ast.parse(path.read_bytes(), filename=path.name)
-    except (SyntaxError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python 2's escapes in strings
+            tree = ast.parse(path.read_bytes(), filename=path.name)
+    except (SyntaxError, ValueError, OSError) as error:
         raise errors.InputError("The file of --model must be Python 3", found=f"{path}: {error}") from error
-    defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-    imported = [a.asname or a.name for n in tree.body if isinstance(n, ast.ImportFrom) for a in n.names]
-    assigned = [
-        t.id for n in tree.body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)
-    ]
-    if function not in {*defined, *imported, *assigned} and "*" not in imported:
-        remedy = errors.did_you_mean(function, defined)
+    functions = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    imported = [name.asname or name.name for node in imports for name in node.names]
+    assigned = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    if function not in {*functions, *imported, *assigned} and "*" not in imported:
+        remedy = errors.did_you_mean(function, list(dict.fromkeys(functions)))
         raise errors.CallError(f"{path.name} must define the function", found=repr(function), remedy=remedy)
     return path, function
 
@@ -51,23 +53,26 @@ def file_source(
     reference: str,
     checkpoint: Path | None,
     *,
-    probes: Sequence[Array],
+    probes: Sequence[Sequence[Shape]],
     ends: Ends,
     allow_surplus: bool,
     timeout_s: float = 1800.0,
 ) -> Source:
     """A user's function: one that returns a Keras model, or an untouched TF1 function of the input tensor.
 
+    Args:
+        probes: rungs of shapes, as for `source.run_probes`; their channels are what a TF1 function is given.
+
     Raises:
-        CallError: no such file or function.
+        CallError: no such file or function, or it doesn't give an image for an image.
         CheckpointError: the weights don't fit.
         InputError: the user's code raised an error; its last lines are in the message.
     """
     path, function = split_reference(reference)
     with tempfile.TemporaryDirectory(prefix="pixelproof-source-") as name:
         folder = Path(name)
-        save_arrays(folder / "probes.npz", probes)
         request = {
+            "probes": [list(rung) for rung in probes],
             "file": str(path.absolute()),
             "function": function,
             "checkpoint": str(checkpoint.absolute()) if checkpoint else None,
@@ -98,8 +103,9 @@ def _run_child(folder: Path, path: Path, timeout_s: float) -> None:
             f"{path.name} must be built within {timeout_s:g} s", found="no end"
         ) from error
     if not (folder / "answer.json").exists():
-        tail = done.stdout.decode(errors="replace").strip().splitlines()[-1:] or [f"exit {done.returncode}"]
-        raise errors.InputError(f"{path.name} must run to its end", found=tail[0][:400])
+        last = done.stdout.decode(errors="replace").strip().splitlines()[-1:]
+        found = ": ".join([f"exit code {done.returncode}", *(line[:400] for line in last)])
+        raise errors.InputError(f"{path.name} must run to its end", found=found)
 
 
 def _read_answer(folder: Path, *, label: str) -> Source:
@@ -116,4 +122,16 @@ def _read_answer(folder: Path, *, label: str) -> Source:
     weights = answer["weights"]
     if weights is not None:
         weights = CheckpointReport(**{**weights, "path": Path(weights["path"])})
-    return Source(label=label, graph=graph, channels=answer["channels"], outputs=outputs, weights=weights)
+    return Source(
+        label=label,
+        graph=graph,
+        channels=answer["channels"],
+        outputs=outputs,
+        weights=weights,
+        shapes=tuple(_shape(shape) for shape in answer["shapes"]),
+    )
+
+
+def _shape(numbers: Sequence[int]) -> Shape:
+    batch, height, width, channels = numbers
+    return batch, height, width, channels

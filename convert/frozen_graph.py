@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from pixelproof.errors import CallError
 
-BYPASSED = frozenset({"Identity", "StopGradient", "PreventGradient", "CheckNumerics", "Snapshot"})
+BYPASSED = frozenset(
+    {"Identity", "StopGradient", "PreventGradient", "CheckNumerics", "Snapshot", "PlaceholderWithDefault"}
+)
+FRAMES = frozenset({"Enter", "RefEnter", "Switch", "RefSwitch", "Merge", "NextIteration", "Exit"})
+ASSERTIONS = frozenset({"Assert", "NoOp"})
 
 
 def freeze_function(function: Any) -> tuple[Any, str, str]:
@@ -36,6 +40,18 @@ def freeze_session(session: Any, output_names: Sequence[str]) -> Any:
     )
 
 
+def pruned(graph: Any, output_names: Sequence[str]) -> Any:
+    """What a frozen graph needs for its outputs, all names kept, the leftovers gone.
+
+    Assertions, identities, gradient stops and placeholders with a default are removed.
+
+    Args:
+        output_names: nodes, without ``:0``.
+    """
+    nodes = {node.name: node for node in graph.node}
+    return _graph_of(_needed(nodes, output_names, fed=()), graph)
+
+
 def tidy(
     graph: Any,
     *,
@@ -47,72 +63,107 @@ def tidy(
 ) -> Any:
     """The part of a frozen graph between two tensors, with the ends named and the leftovers gone.
 
-    Control dependencies (assertions), identities and gradient stops are removed; the input accepts any height
-    and width; with ``clip`` the output is limited to [0, 1].
+    As `pruned`; the input accepts any height and width; with ``clip`` the output is limited to [0, 1].
 
     Args:
         input_tensor, output_tensor: tensors of ``graph``, as in ``x:0``.
         input_name, output_name: node names of the ends in the result.
 
     Raises:
-        CallError: the two new names are one, or no names of nodes.
+        CallError: the output doesn't depend on the input alone.
     """
-    _check_names(input_name, output_name)
     nodes = {node.name: node for node in graph.node}
     start = input_tensor.split(":")[0]
-    kept: dict[str, Any] = {}
-    last = _resolve(output_tensor, nodes)
-    waiting = [last]
-    while waiting:
-        name = waiting.pop().split(":")[0]
-        if name in kept:
-            continue
-        node = tf.compat.v1.NodeDef()
-        node.CopyFrom(nodes[name])
-        inputs = [] if name == start else [_resolve(i, nodes) for i in node.input if not i.startswith("^")]
-        del node.input[:]
-        node.input.extend(inputs)
-        if name == start:
+    last = _resolve(output_tensor, nodes, fed={start})
+    kept = _needed(nodes, [last], fed={start})
+    _check_fed([node for node in kept if node.op == "Placeholder"], start)
+    for node in kept:
+        if node.name == start:
             channels = node.attr["shape"].shape.dim[3].size
             node.attr["shape"].shape.CopyFrom(tf.TensorShape([1, None, None, channels]).as_proto())
-        for internal in ("_output_shapes", "_class"):
-            node.attr.pop(internal, None)
-        kept[name] = node
-        waiting.extend(inputs)
-    return _assembled(
-        [kept[n.name] for n in graph.node if n.name in kept],
-        graph,
-        start,
-        last,
-        (input_name, output_name),
-        clip,
-    )
-
-
-def _assembled(
-    nodes: Sequence[Any], graph: Any, start: str, last: str, names: tuple[str, str], clip: bool
-) -> Any:
-    input_name, output_name = names
-    taken = {input_name, output_name}
-    renamed = {start: input_name}
-    for node in nodes:
-        if node.name != start and (node.name in taken):
-            renamed[node.name] = _free_name(f"{node.name}_inner", {n.name for n in nodes} | taken)
-    result = tf.compat.v1.GraphDef()
-    result.versions.CopyFrom(graph.versions)
-    result.library.CopyFrom(graph.library)
-    for node in nodes:
-        copy = result.node.add()
-        copy.CopyFrom(node)
-        copy.name = renamed.get(node.name, node.name)
-        del copy.input[:]
-        copy.input.extend(_renamed(i, renamed) for i in node.input)
+    renamed = _renaming({node.name for node in kept}, start, input_name, output_name)
+    for node in kept:
+        node.name = renamed.get(node.name, node.name)
+        inputs = [_renamed(i, renamed) for i in node.input]
+        del node.input[:]
+        node.input.extend(inputs)
+    result = _graph_of(kept, graph)
     end = _renamed(last, renamed)
     if clip:
         end = _append_clip(result, end)
     identity = result.node.add(name=output_name, op="Identity", input=[end])
     identity.attr["T"].type = tf.float32.as_datatype_enum
     return result
+
+
+def _needed(nodes: dict[str, Any], ends: Iterable[str], fed: Iterable[str]) -> list[Any]:
+    """Copies of the nodes from which some are computed, in the graph's order, their inputs resolved.
+
+    Dead branches and loops of TF1 hold together by identities and control inputs: where there are some, only
+    the control inputs that come from assertions go.
+    """
+    framed = any(node.op in FRAMES for node in nodes.values())
+    kept: dict[str, Any] = {}
+    waiting = [end.split(":")[0] for end in ends]
+    while waiting:
+        name = waiting.pop()
+        if name in kept:
+            continue
+        node = tf.compat.v1.NodeDef()
+        node.CopyFrom(nodes[name])
+        data = [] if name in fed else [i for i in node.input if not i.startswith("^")]
+        control = [i for i in node.input if i.startswith("^") and nodes[i[1:]].op not in ASSERTIONS]
+        inputs = [*data, *control] if framed else [_resolve(i, nodes, fed=fed) for i in data]
+        del node.input[:]
+        node.input.extend(inputs)
+        for internal in ("_output_shapes", "_class"):
+            node.attr.pop(internal, None)
+        kept[name] = node
+        waiting += [i.lstrip("^").split(":")[0] for i in inputs]
+    return [kept[name] for name in nodes if name in kept]
+
+
+def _graph_of(nodes: Sequence[Any], graph: Any) -> Any:
+    """A graph of these nodes, with the functions that they call."""
+    result = tf.compat.v1.GraphDef(node=nodes)
+    result.versions.CopyFrom(graph.versions)
+    functions = {function.signature.name: function for function in graph.library.function}
+    called: set[str] = set()
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        for name in _called_by(node):
+            if name in functions and name not in called:
+                called.add(name)
+                waiting += functions[name].node_def
+    result.library.function.extend(function for name, function in functions.items() if name in called)
+    return result
+
+
+def _called_by(node: Any) -> list[str]:
+    names = [node.op]
+    for attribute in node.attr.values():
+        names += [attribute.func.name, *(function.name for function in attribute.list.func)]
+    return names
+
+
+def _check_fed(placeholders: Sequence[Any], start: str) -> None:
+    others = [node.name for node in placeholders if node.name != start]
+    if others:
+        remedy = "Give it its value in the function, as a constant or as tf.placeholder_with_default."
+        raise CallError("The output must depend on the image alone", found=", ".join(others), remedy=remedy)
+    if not placeholders:
+        raise CallError("The output must depend on the input", found="an output that ignores it")
+
+
+def _renaming(names: set[str], start: str, input_name: str, output_name: str) -> dict[str, str]:
+    """New names of the input, and of inner nodes that bear the ends' names."""
+    taken = names | {input_name, output_name}
+    renamed = {}
+    for name in sorted(names & {input_name, output_name} - {start}):
+        renamed[name] = _free_name(f"{name}_inner", taken)
+        taken.add(renamed[name])
+    return {**renamed, start: input_name}
 
 
 def _append_clip(graph: Any, end: str) -> str:
@@ -127,16 +178,18 @@ def _append_clip(graph: Any, end: str) -> str:
     return end
 
 
-def _resolve(tensor: str, nodes: dict[str, Any]) -> str:
+def _resolve(tensor: str, nodes: dict[str, Any], fed: Iterable[str]) -> str:
+    """The tensor that really computes this one."""
     name, _, index = tensor.partition(":")
-    while nodes[name].op in BYPASSED and index in ("", "0"):
+    while nodes[name].op in BYPASSED and name not in fed:
         name, _, index = next(i for i in nodes[name].input if not i.startswith("^")).partition(":")
     return name if index in ("", "0") else f"{name}:{index}"
 
 
 def _renamed(tensor: str, renamed: dict[str, str]) -> str:
-    name, colon, index = tensor.partition(":")
-    return renamed.get(name, name) + colon + index
+    control = "^" if tensor.startswith("^") else ""
+    name, colon, index = tensor.removeprefix("^").partition(":")
+    return control + renamed.get(name, name) + colon + index
 
 
 def _free_name(wanted: str, taken: set[str]) -> str:
@@ -144,16 +197,3 @@ def _free_name(wanted: str, taken: set[str]) -> str:
     while name in taken:
         name, number = f"{wanted}_{number}", number + 1
     return name
-
-
-def _check_names(input_name: str, output_name: str) -> None:
-    import re
-
-    for name in (input_name, output_name):
-        if not re.fullmatch(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*", name):
-            remedy = "Letters, digits and _ . / - ; no :0 behind it."
-            raise CallError(
-                "A node's name must be one that TensorFlow takes", found=repr(name), remedy=remedy
-            )
-    if input_name == output_name:
-        raise CallError("Input and output must have two names", found=repr(input_name))

@@ -97,13 +97,13 @@ def run_probes(
             return tuple(rung), tuple(outputs)
     if not refusals:
         return (), ()
-    _, shape, error = max(refusals, key=lambda refusal: refusal[0])
-    said = str(getattr(error, "message", "") or error).strip().splitlines()
+    _, shape, refusal = max(refusals, key=lambda item: item[0])
+    said = str(getattr(refusal, "message", "") or refusal).strip().splitlines()
     raise CallError(
         "The model must run at the sizes at which it is proven",
-        found=f"at {shape[1]}x{shape[2]}: {said[0][:300] if said else type(error).__name__}",
+        found=f"at {shape[1]}x{shape[2]}: {said[0][:300] if said else type(refusal).__name__}",
         remedy="Small sizes are tried up to multiples of 64; the last one is --input-shape.",
-    ) from error
+    ) from refusal
 
 
 def _image(output: Array) -> Array:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+
+from pixelproof.errors import WorkerStopped
 from pixelproof.measure.formats import Kind
 from pixelproof.measure.worker import Worker
 
@@ -10,21 +13,44 @@ class WarmWorkers:
     """Workers whose imports run while the parent is busy with other things; one use each."""
 
     def __init__(self) -> None:
-        self._ready: dict[str, Worker] = {}
+        self._ready: dict[Kind, Worker] = {}
+        self._taken: list[Worker] = []
+        self._aborted = False
+        self._guard = threading.Lock()
 
     def __enter__(self) -> WarmWorkers:
         return self
 
     def __exit__(self, *reason: object) -> None:
-        while self._ready:
-            self._ready.popitem()[1].close()
+        with self._guard:
+            while self._ready:
+                self._ready.popitem()[1].close()
 
     def warm(self, kind: Kind) -> None:
-        """Start a worker for a format now."""
-        worker = Worker()
-        worker.prepare(kind)
-        self._ready[kind] = worker
+        """Start a worker for a format now, if none is waiting."""
+        with self._guard:
+            if kind not in self._ready:
+                self._ready[kind] = Worker()
+                self._ready[kind].prepare(kind)
 
     def take(self, kind: Kind) -> Worker:
-        """The worker of this format; the caller ends it."""
-        return self._ready.pop(kind, None) or Worker()
+        """The worker of this format; the caller ends it.
+
+        Raises:
+            WorkerStopped: after `abort`.
+        """
+        with self._guard:
+            if self._aborted:
+                raise WorkerStopped(
+                    "A proof must not be interrupted", reason="refused", found="an interruption"
+                )
+            worker = self._ready.pop(kind, None) or Worker()
+            self._taken.append(worker)
+            return worker
+
+    def abort(self) -> None:
+        """End every worker that was taken, so that those who wait for an answer stop waiting."""
+        with self._guard:
+            self._aborted = True
+            for worker in self._taken:
+                worker.abort()

@@ -225,6 +225,7 @@ def _check_meaning(challenge: Challenge, fail: Fail) -> None:
         raise fail("tracks", "must hold at least one track", "none", "")
     for name, track in challenge.tracks.items():
         here = f"tracks.{name}"
+        _check_positive(here, track, fail)
         low, high = track.contract.warn_range
         least, most = track.contract.fail_range
         if not least <= low < high <= most:
@@ -234,6 +235,28 @@ def _check_meaning(challenge: Challenge, fail: Fail) -> None:
         if fidelity is not None and (fidelity.inputs is None) == (fidelity.degrade is None):
             found = "both or neither"
             raise fail(f"{here}.fidelity", "must have either inputs or degrade", found, "")
+
+
+def _check_positive(here: str, track: Track, fail: Fail) -> None:
+    contract, cap = track.contract, track.limits.peak_memory
+    numbers = {
+        "contract.scale": contract.scale,
+        "contract.minimum_size": contract.minimum_size,
+        "contract.size_multiple": contract.size_multiple,
+        "contract.channels": min(contract.channels),
+        "limits.model_mib": track.limits.model_mib,
+        "limits.peak_memory.total_rss_mib": cap and cap.total_rss_mib,
+        "limits.peak_memory.height": cap and cap.height,
+        "limits.peak_memory.width": cap and cap.width,
+        "fidelity.degrade.factor": track.fidelity and track.fidelity.degrade and track.fidelity.degrade.factor,
+        "scores.speedup_cap": track.scores and track.scores.speedup_cap,
+    }
+    for key, value in numbers.items():
+        if value is not None and not value > 0:
+            raise fail(f"{here}.{key}", "must be above 0", f"{value:g}", "")
+    for variant in (track.fidelity and track.fidelity.psnr, track.fidelity and track.fidelity.ms_ssim):
+        if variant is not None and variant.crop_border < 0:
+            raise fail(f"{here}.fidelity", "must not crop less than 0 pixels", str(variant.crop_border), "")
 
 
 def line_of_key(text: str, path: str) -> int | None:

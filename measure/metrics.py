@@ -1,16 +1,19 @@
-"""PSNR, SSIM, MS-SSIM and plain differences: pure functions of arrays, float64 inside.
+"""PSNR, SSIM, MS-SSIM and plain differences: pure functions of arrays, float64 inside unless named ``tf``.
 
 A name says the reduction and the variant. Nothing clips, rounds or averages over images unless its name says
 so: challenges differ in exactly these, and choose in their own file.
 
 =====================  ====================================================================================
 ``psnr_db``            mean over all pixels and channels of one image
-``ssim_gaussian``      11 taps of sigma 1.5; ``skimage.metrics.structural_similarity(gaussian_weights=True,
-                       sigma=1.5, use_sample_covariance=False)``
-``ssim_tf``            ``tf.image.ssim``: the same figure
-``ms_ssim_tf``         ``tf.image.ssim_multiscale``: product over scales per channel, then mean over channels
-``ms_ssim_scipy_fft``  PIRM 2018's enhancement track: mean over channels, then product over scales
+``ssim_gaussian``      11 taps of sigma 1.5, mean over all channels; scikit-image's ``structural_similarity``
+                       with ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False``
+``ssim_tf``            ``tf.image.ssim``: the same, in TensorFlow's float32
+``ms_ssim_tf``         ``tf.image.ssim_multiscale``: product over scales per channel, then mean over channels;
+                       PIRM 2018's super-resolution track, in TensorFlow's float32
+``ms_ssim_scipy_fft``  mean over channels, then product over scales; PIRM 2018's enhancement track
 =====================  ====================================================================================
+
+All are safe to call from several threads, which is how both cores are used: no call spreads over cores itself.
 """
 
 from __future__ import annotations
@@ -81,20 +84,12 @@ def mean_of_image_psnr_db(values: Sequence[float]) -> float:
 
 
 def mean_of_image_ssim(values: Sequence[float]) -> float:
-    """Mean over images of each image's SSIM.
-
-    Raises:
-        CallError: no values.
-    """
+    """Mean over images of each image's SSIM; errors as in `mean_of_image_psnr_db`."""
     return _mean(values, "SSIM")
 
 
 def mean_of_image_ms_ssim(values: Sequence[float]) -> float:
-    """Mean over images of each image's MS-SSIM; NaN where one is.
-
-    Raises:
-        CallError: no values.
-    """
+    """Mean over images of each image's MS-SSIM; errors as in `mean_of_image_psnr_db`."""
     return _mean(values, "MS-SSIM")
 
 
@@ -121,24 +116,36 @@ def ssim_gaussian(output: Array, target: Array, *, data_range: float = 1.0) -> f
 
 
 def ssim_tf(output: Array, target: Array, *, data_range: float = 1.0) -> float:
-    """``tf.image.ssim`` of one image."""
+    """``tf.image.ssim`` of one image, in TensorFlow's float32: see ``tf_ssim`` for how that differs.
+
+    Args:
+        output, target: any number type, (height, width, channels), in [0, data_range], at least 11x11.
+        data_range: the largest value of the range.
+
+    Returns:
+        At most 1 but for rounding; NaN where a picture is not finite.
+
+    Raises:
+        ShapeMismatch: the two shapes differ, or are not an image's.
+        ImageError: smaller than the window.
+    """
     _check_images(output, target, dimensions=3)
     _check_size(output, WINDOW_SIZE, "SSIM's 11-tap window")
     return float(tf_ssim.ssim_per_channel(output, target, data_range=data_range).mean())
 
 
 def ms_ssim_tf(output: Array, target: Array, *, data_range: float = 1.0) -> float:
-    """``tf.image.ssim_multiscale`` of one image, in float64; PIRM 2018's super-resolution track.
+    """``tf.image.ssim_multiscale`` of one image, in TensorFlow's float32: see ``tf_ssim`` for how that differs.
 
-    Five scales of an 11-tap Gaussian of sigma 1.5; negative means count as 0; the product over scales is
-    taken per channel, and then the mean over channels.
+    Five scales of an 11-tap Gaussian of sigma 1.5; negative means count as 0. PIRM 2018's super-resolution
+    track measures with it, after dropping 16 pixels a side and clipping.
 
     Args:
         output, target: any number type, (height, width, channels), in [0, data_range], at least 161x161.
         data_range: the largest value of the range.
 
     Returns:
-        In [0, 1]; NaN where a picture is not finite.
+        In [0, 1] but for rounding; NaN where a picture is not finite.
 
     Raises:
         ShapeMismatch: the two shapes differ, or are not an image's.

@@ -43,7 +43,7 @@ def ssim_per_channel(output: npt.NDArray[Any], target: npt.NDArray[Any], *, data
     """``tf.image.ssim`` before its mean over channels.
 
     Args:
-        output, target: (height, width, channels), in [0, data_range], at least 11x11.
+        output, target: (height, width, channels), in [0, data_range], at least 11x11, 1 to 7 channels.
         data_range: the largest value of the range.
 
     Returns:
@@ -51,14 +51,15 @@ def ssim_per_channel(output: npt.NDArray[Any], target: npt.NDArray[Any], *, data
     """
     pairs = _channel_pairs(output, target)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        return np.array([_mean(x, y, data_range, with_luminance=True) for x, y in pairs])
+        means = [_mean(x, y, data_range, with_luminance=True, exactly=len(pairs) == 1) for x, y in pairs]
+    return np.array(means, dtype=np.float32)
 
 
 def ms_ssim_per_channel(output: npt.NDArray[Any], target: npt.NDArray[Any], *, data_range: float) -> Float32:
     """``tf.image.ssim_multiscale`` before its mean over channels.
 
     Args:
-        output, target: (height, width, channels), in [0, data_range], at least 161x161.
+        output, target: (height, width, channels), in [0, data_range], at least 161x161, 1 to 7 channels.
         data_range: the largest value of the range.
 
     Returns:
@@ -66,7 +67,8 @@ def ms_ssim_per_channel(output: npt.NDArray[Any], target: npt.NDArray[Any], *, d
     """
     pairs = _channel_pairs(output, target)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        return np.array([_channel_ms_ssim(x, y, data_range) for x, y in pairs])
+        scores = [_channel_ms_ssim(x, y, data_range, exactly=len(pairs) == 1) for x, y in pairs]
+    return np.array(scores, dtype=np.float32)
 
 
 def _channel_pairs(output: npt.NDArray[Any], target: npt.NDArray[Any]) -> list[tuple[Float32, Float32]]:
@@ -79,14 +81,14 @@ def _channel_pairs(output: npt.NDArray[Any], target: npt.NDArray[Any]) -> list[t
     ]
 
 
-def _channel_ms_ssim(x: Float32, y: Float32, data_range: float) -> np.float32:
+def _channel_ms_ssim(x: Float32, y: Float32, data_range: float, *, exactly: bool) -> float:
     last = len(MS_SSIM_WEIGHTS) - 1
     factors = np.empty_like(MS_SSIM_WEIGHTS)
     for scale in range(last + 1):
         if scale:
             x, y = _halved(x), _halved(y)
-        factors[scale] = _mean(x, y, data_range, with_luminance=scale == last)
-    return np.float32(np.prod(np.maximum(factors, 0) ** MS_SSIM_WEIGHTS))
+        factors[scale] = _mean(x, y, data_range, with_luminance=scale == last, exactly=exactly)
+    return float(np.prod(np.maximum(factors, 0) ** MS_SSIM_WEIGHTS))
 
 
 def _halved(plane: Float32) -> Float32:
@@ -100,32 +102,41 @@ def _halved(plane: Float32) -> Float32:
     return total
 
 
-def _mean(x: Float32, y: Float32, data_range: float, *, with_luminance: bool) -> np.float32:
+def _mean(x: Float32, y: Float32, data_range: float, *, with_luminance: bool, exactly: bool) -> float:
     border = WINDOW_SIZE - 1
     height, width = x.shape[0] - border, x.shape[1] - border
     window = _window()
     strip = max(1, _STRIP_VALUES // x.shape[1])
-    total = np.float32(0)
+    total = 0.0
     for top in range(0, height, strip):
         rows = slice(top, min(top + strip, height) + border)
         structure = _structure(x[rows], y[rows], window, data_range, with_luminance)
-        running = np.concatenate([total[None], structure.ravel()])
-        total = np.add.accumulate(running, out=running)[-1]
-    return np.float32(total / np.float32(height * width))
+        total = total + float(structure.sum(dtype=np.float64)) if exactly else _added(total, structure)
+    return float(np.float32(total) / np.float32(height * width))
+
+
+def _added(total: float, values: Float32) -> float:
+    running = np.empty(values.size + 1, dtype=np.float32)
+    running[0] = total
+    running[1:] = values.ravel()
+    return float(np.add.accumulate(running, out=running)[-1])
 
 
 def _structure(x: Float32, y: Float32, window: Float32, data_range: float, with_luminance: bool) -> Float32:
-    peak = np.float32(data_range)
-    c1, c2 = (K1 * peak) ** 2, (K2 * peak) ** 2
+    two, peak = np.float32(2), np.float32(data_range)
+    c1, c2 = np.float32((K1 * peak) ** 2), np.float32((K2 * peak) ** 2)
     mean_x, mean_y = _filtered(x, window), _filtered(y, window)
-    two_xy = _filtered(x * y, window) * np.float32(2)
+    two_xy = _filtered(x * y, window) * two
     squares = _filtered(x * x + y * y, window)
-    two_means = mean_x * (mean_y * np.float32(2))
+    two_means = mean_x * (mean_y * two)
+    contrast: Float32 = np.add(two_xy, c2 - two_means)
     if not with_luminance:
-        return (two_xy + (c2 - two_means)) / (squares + ((c2 - mean_y * mean_y) - mean_x * mean_x))
+        contrast /= squares + ((c2 - mean_y * mean_y) - mean_x * mean_x)
+        return contrast
     means_squared = mean_x * mean_x + mean_y * mean_y
-    structure = (two_xy + (c2 - two_means)) / (squares + (c2 - means_squared))
-    return (two_means + c1) / (means_squared + c1) * structure
+    contrast /= squares + (c2 - means_squared)
+    contrast *= (two_means + c1) / (means_squared + c1)
+    return contrast
 
 
 def _window() -> Float32:

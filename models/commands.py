@@ -10,7 +10,7 @@ import click
 def models_command(json_to: str | None) -> int:
     """List the architectures that --model takes, with parameters and challenge."""
     from pixelproof.console import Console
-    from pixelproof.measure.quiet import import_tensorflow
+    from pixelproof.quiet import import_tensorflow
 
     console = Console(json_to)
     import_tensorflow()

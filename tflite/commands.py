@@ -46,7 +46,7 @@ def pb2tflite(
     from pixelproof.contract import parse_shape
     from pixelproof.errors import CallError
     from pixelproof.measure.formats import detect_kind
-    from pixelproof.measure.quiet import import_tensorflow
+    from pixelproof.quiet import import_tensorflow
     from pixelproof.tflite.choose import default_model
 
     console = Console(json_to)

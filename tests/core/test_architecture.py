@@ -79,8 +79,14 @@ def test_files_stay_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
 
 
+def test_only_converting_folders_start_tensorflow() -> None:
+    callers = {p.relative_to(ROOT).parts[0] for p in FILES if "pixelproof.quiet" in names_in(p)}
+    assert callers <= {"convert", "tflite", "models"}
+
+
 def test_the_parents_side_knows_no_tensorflow() -> None:
     files = [p for p in FILES if p.relative_to(ROOT).parts[0] in ("core", "validate", "submit")]
+    files.remove(ROOT / "core" / "quiet.py")  # called by converting commands only, as the next test holds
     found = {ids(p): [n for n in names_in(p) if n.split(".")[0] in TENSORFLOW] for p in files}
     assert {file: names for file, names in found.items() if names} == {}
 

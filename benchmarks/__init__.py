@@ -1,0 +1,1 @@
+"""Side by side with named peers; every script prints ratios measured in one run."""
