@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Literal
 from pixelproof.contract import Contract
 from pixelproof.errors import CallError, ChallengeError, did_you_mean
 from pixelproof.schema import Fail, build
+from pixelproof.toml_lines import line_of_key
 
 Format = Literal["pb", "savedmodel", "tflite", "onnx"]
 
@@ -238,46 +238,24 @@ def _check_meaning(challenge: Challenge, fail: Fail) -> None:
 
 
 def _check_positive(here: str, track: Track, fail: Fail) -> None:
-    contract, cap = track.contract, track.limits.peak_memory
-    numbers = {
+    contract, cap, fidelity, scores = track.contract, track.limits.peak_memory, track.fidelity, track.scores
+    numbers: dict[str, float | None] = {
         "contract.scale": contract.scale,
         "contract.minimum_size": contract.minimum_size,
         "contract.size_multiple": contract.size_multiple,
         "contract.channels": min(contract.channels),
         "limits.model_mib": track.limits.model_mib,
-        "limits.peak_memory.total_rss_mib": cap and cap.total_rss_mib,
-        "limits.peak_memory.height": cap and cap.height,
-        "limits.peak_memory.width": cap and cap.width,
-        "fidelity.degrade.factor": track.fidelity and track.fidelity.degrade and track.fidelity.degrade.factor,
-        "scores.speedup_cap": track.scores and track.scores.speedup_cap,
     }
+    if cap is not None:
+        numbers["limits.peak_memory"] = min(cap.total_rss_mib, cap.height, cap.width)
+    if scores is not None:
+        numbers["scores.speedup_cap"] = scores.speedup_cap
+    if fidelity is not None and fidelity.degrade is not None:
+        numbers["fidelity.degrade.factor"] = fidelity.degrade.factor
     for key, value in numbers.items():
         if value is not None and not value > 0:
             raise fail(f"{here}.{key}", "must be above 0", f"{value:g}", "")
-    for variant in (track.fidelity and track.fidelity.psnr, track.fidelity and track.fidelity.ms_ssim):
-        if variant is not None and variant.crop_border < 0:
-            raise fail(f"{here}.fidelity", "must not crop less than 0 pixels", str(variant.crop_border), "")
-
-
-def line_of_key(text: str, path: str) -> int | None:
-    """Line (from 1) of a dotted key or its nearest enclosing table; None where nothing matches."""
-    wanted = re.sub(r"\[\d+\]", "", path).split(".")
-    best: tuple[int, int] | None = None
-    section: list[str] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
-        key = re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line)
-        if header:
-            section = _parts(header[1])
-            here = section
-        elif key:
-            here = section + _parts(key[1])
-        else:
-            continue
-        if here == wanted[: len(here)] and (best is None or len(here) > best[0]):
-            best = (len(here), number)
-    return best[1] if best else None
-
-
-def _parts(dotted: str) -> list[str]:
-    return [part.strip().strip("\"'") for part in dotted.split(".")]
+    if fidelity is not None:
+        borders = fidelity.psnr.crop_border, fidelity.ms_ssim.crop_border if fidelity.ms_ssim else 0
+        if min(borders) < 0:
+            raise fail(f"{here}.fidelity", "must have crop_border 0 or more", str(min(borders)), "")

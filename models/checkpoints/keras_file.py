@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,7 +37,9 @@ def load_weights_file(model: keras.Model, located: Located, *, model_name: str) 
     rule = f"The file must hold each of the {len(model.weights)} weights of {model_name} once, in its shape"
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder, "own.weights.h5")
-        model.save_weights(own)
+        with warnings.catch_warnings():  # Keras 3.15 on NumPy 2.4
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            model.save_weights(own)
         expected = _stored_shapes(own)
         try:
             stored = _stored_shapes(located.path)

@@ -67,12 +67,10 @@ def read_recipe() -> Recipe:
 
 
 def read_pair(path: Path, *, scale: int, shrink: int = 1) -> Pair:
-    """A photograph, and what track A makes of it: bicubic down and up again, on 8 bit.
+    """What track A makes of a photograph (bicubic down and up again, on 8 bit), and the photograph.
 
-    Grey photographs become three equal channels; sides are cut to multiples of the scale.
-
-    Raises:
-        ImageError: missing or unreadable.
+    Grey becomes three equal channels; sides are cut to multiples of the scale.
+    Raises ImageError where the file is missing or unreadable.
     """
     from PIL import Image as pillow
 
@@ -153,7 +151,9 @@ def train(recipe: Recipe, images: Path) -> tuple[keras.Model, dict[str, float]]:
             restored = np.clip(np.asarray(model(held_out[0][None]))[0], 0, 1)
             psnr = psnr_db(restored, held_out[1], crop_border=BORDER)
             click.echo(f"step {step} of {recipe.steps}: {psnr:.3f} dB on {recipe.held_out}")
-    return model, {"psnr_db": psnr, "bicubic_psnr_db": psnr_db(*held_out, crop_border=BORDER)}
+    bare = create(recipe.model)  # without the optimizer, which would travel in the file
+    bare.set_weights(model.get_weights())
+    return bare, {"psnr_db": psnr, "bicubic_psnr_db": psnr_db(*held_out, crop_border=BORDER)}
 
 
 def write_sample(
@@ -162,8 +162,8 @@ def write_sample(
     """Write ``NAME.weights.h5`` and ``manifest.json`` into a folder."""
     weights = out / f"{RECIPE}.weights.h5"
     with tempfile.TemporaryDirectory() as folder:
-        model.save_weights(Path(folder, weights.name))
-        write_bytes(weights, Path(folder, weights.name).read_bytes())
+        model.save_weights(temporary := Path(folder, weights.name))
+        write_bytes(weights, temporary.read_bytes())
     entry = {
         "model": recipe.model,
         "sha256": sha256_of(weights),

@@ -78,7 +78,6 @@ def test_every_weight_reaches_the_output(name: str) -> None:
 
 
 @every_name
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3.15 on NumPy 2.4
 def test_a_saved_model_comes_back(name: str, tmp_path: Path) -> None:
     _model(name).save(tmp_path / "saved.keras")
     again = keras.saving.load_model(tmp_path / "saved.keras", compile=False)

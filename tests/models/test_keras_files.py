@@ -15,7 +15,6 @@ from pixelproof.models.layers import ScaledTanh
 from pixelproof.models.registry import create
 
 # Keras 3.15 on NumPy 2.4, while it saves
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 def _random(name: str, *, seed: int = 0) -> keras.Model:
