@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pixelproof.convert.source import Shape
 from pixelproof.errors import CallError, CheckpointError, did_you_mean
 from pixelproof.files import replacing_file
-from pixelproof.measure.parity import ParityRow, fixed_size, probe_image, require, row_for
+from pixelproof.measure.parity import ParityRow, probe_image, require, row_for, size_ladder
 from pixelproof.measure.protocol import Array
 from pixelproof.measure.worker import Worker
 from pixelproof.models.checkpoints.locate import locate
+
+_MACHINERY = re.compile(r"(?:save|gradients|init|train|Adam|report_uninitialized_variables)(?:_\d+)?(?:/|$)")
+
+Outputs = tuple[Array, dict[str, Array]]
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A graph that was written.
+
+    Attributes:
+        nodes: how many it has.
+        input_name: its placeholder.
+        output_names: its outputs.
+        shape: of the input with which it was proven.
+        rows: the proof, one row an output.
+    """
+
+    nodes: int
+    input_name: str
+    output_names: tuple[str, ...]
+    shape: Shape
+    rows: tuple[ParityRow, ...]
 
 
 def prefix_of(path: Path) -> Path:
@@ -32,82 +58,65 @@ def prefix_of(path: Path) -> Path:
     return prefix
 
 
-def freeze_checkpoint(
-    path: Path, *, out: Path, output_names: Sequence[str]
-) -> tuple[int, tuple[ParityRow, ...]]:
-    """Restore, freeze, prove against the restored session, write.
+def freeze_checkpoint(path: Path, *, out: Path, output_names: Sequence[str]) -> Frozen:
+    """Restore, freeze, prove against the restored session, and only then write.
 
     Args:
         output_names: nodes to keep; where none is given the graph's only candidate.
 
-    Returns:
-        Number of nodes written, and the proof.
-
     Raises:
         CheckpointError: missing or damaged files.
-        CallError: an output that the graph doesn't have; candidates are listed.
-        ParityBroken: the frozen graph computes something else.
+        CallError: an output that the graph doesn't have, candidates are listed; one that depends on other things
+            than one image; ``out`` is part of the checkpoint.
+        ParityBroken: the frozen graph computes something else; nothing is written.
     """
     import tensorflow.compat.v1 as tf1
 
-    from pixelproof.convert.frozen_graph import freeze_session
+    from pixelproof.convert.frozen_graph import freeze_session, pruned
+    from pixelproof.measure.graph_def import reduces_image
 
     prefix = prefix_of(path)
-    graph = tf1.Graph()
-    with graph.as_default(), tf1.Session(graph=graph) as session:
-        saver = _import_meta(prefix)
-        try:
-            saver.restore(session, str(prefix))
-        except (ValueError, tf1.errors.OpError) as error:
-            found = str(error).splitlines()[0][:300]
-            remedy = "Take .meta, .index and .data from one training step."
-            raise CheckpointError("The .meta must fit the checkpoint", found=found, remedy=remedy) from error
-        outputs = _outputs(graph, output_names)
-        frozen = freeze_session(session, outputs)
-        inputs = [node.name for node in frozen.node if node.op == "Placeholder"]
-        if len(inputs) != 1:
-            raise CallError("The output must depend on one placeholder", found=", ".join(inputs) or "none")
-        probe = _probe(graph.get_tensor_by_name(f"{inputs[0]}:0"))
-        expected = [np.asarray(session.run(f"{name}:0", {f"{inputs[0]}:0": probe})) for name in outputs]
+    if out.resolve() in {file.resolve() for file in locate(path).files}:
+        raise CallError("--out-path must not be the checkpoint itself", found=str(out))
     with replacing_file(out) as temporary:
-        temporary.write_bytes(frozen.SerializeToString())
-        rows = [
-            _prove(temporary, inputs[0], name, probe, y, label=out.name)
-            for name, y in zip(outputs, expected, strict=True)
-        ]
+        graph = tf1.Graph()
+        with graph.as_default(), tf1.Session(graph=graph) as session:
+            _restore(_import_meta(prefix), session, prefix)
+            outputs = _outputs(graph, output_names)
+            frozen = pruned(freeze_session(session, outputs), outputs)
+            inputs = [node.name for node in frozen.node if node.op == "Placeholder"]
+            if len(inputs) != 1:
+                found = ", ".join(inputs) or "none"
+                raise CallError("The output must depend on one placeholder", found=found)
+            probe, expected = _run(session, f"{inputs[0]}:0", outputs)
+        temporary.write_bytes(frozen.SerializeToString(deterministic=True))
+        rows = _prove(temporary, inputs[0], probe, expected, reduces_image(frozen), label=out.name)
         require(rows)
-    return len(frozen.node), tuple(rows)
+    _, height, width, channels = probe.shape
+    return Frozen(len(frozen.node), inputs[0], tuple(outputs), (1, height, width, channels), tuple(rows))
 
 
 def candidate_outputs(graph: Any) -> list[str]:
-    """Nodes that look like a model's output: images computed from the input that only training reads on."""
-    names = []
-    reached: set[str] = set()
+    """Nodes that look like a model's output: images computed from one placeholder, which no further image is."""
+    sources: dict[str, frozenset[str]] = {}
+    images: list[Any] = []
     for operation in graph.get_operations():
-        if operation.type == "Placeholder" or any(t.op.name in reached for t in operation.inputs):
-            reached.add(operation.name)
-        if (
-            operation.name not in reached
-            or len(operation.outputs) != 1
-            or operation.type
-            in (
-                "Placeholder",
-                "Const",
-                "VariableV2",
-                "VarHandleOp",
-            )
-        ):
+        if operation.type == "Placeholder":
+            sources[operation.name] = frozenset({operation.name})
+            continue
+        known = [sources.get(tensor.op.name, frozenset()) for tensor in operation.inputs]
+        sources[operation.name] = frozenset().union(*known)
+        if _MACHINERY.match(operation.name) or len(operation.outputs) != 1:
             continue
         tensor = operation.outputs[0]
-        if tensor.dtype.name != "float32" or tensor.shape.rank != 4 or _is_machinery(operation.name):
-            continue
-        if all(_is_machinery(reader.name) for reader in tensor.consumers()):
-            names.append(operation.name)
-    return names
-
-
-def _is_machinery(name: str) -> bool:
-    return name.startswith(("save/", "gradients", "train", "Adam", "init")) or "/Assign" in name
+        if len(sources[operation.name]) == 1 and tensor.dtype.name == "float32" and tensor.shape.rank == 4:
+            images.append(operation)
+    names = {operation.name for operation in images}
+    return [
+        operation.name
+        for operation in images
+        if not names & {reader.name for reader in operation.outputs[0].consumers()}
+    ]
 
 
 def _import_meta(prefix: Path) -> Any:
@@ -126,6 +135,17 @@ def _import_meta(prefix: Path) -> Any:
     return saver
 
 
+def _restore(saver: Any, session: Any, prefix: Path) -> None:
+    import tensorflow.compat.v1 as tf1
+
+    try:
+        saver.restore(session, str(prefix))
+    except (ValueError, tf1.errors.OpError) as error:
+        found = str(error).splitlines()[0][:300]
+        remedy = "Take .meta, .index and .data from one training step."
+        raise CheckpointError("The .meta must fit the checkpoint", found=found, remedy=remedy) from error
+
+
 def _outputs(graph: Any, wanted: Sequence[str]) -> list[str]:
     candidates = candidate_outputs(graph)
     if not wanted:
@@ -133,36 +153,80 @@ def _outputs(graph: Any, wanted: Sequence[str]) -> list[str]:
             return candidates
         listed = ", ".join(candidates[:10]) or "none"
         raise CallError("--out-nodes must name the output", found=f"candidates {listed}")
-    known = {operation.name for operation in graph.get_operations()}
+    known = {operation.name: operation for operation in graph.get_operations()}
     for name in wanted:
-        if name not in known:
+        if name not in known or not known[name].outputs:
             raise CallError(
-                "--out-nodes must name nodes of the graph",
+                "--out-nodes must name nodes of the graph that give a tensor",
                 found=repr(name),
                 remedy=did_you_mean(name, candidates),
             )
-    return list(wanted)
+    return list(dict.fromkeys(wanted))
 
 
-def _probe(placeholder: Any) -> Array:
-    shape = tuple(placeholder.shape.as_list()) if placeholder.shape.rank is not None else None
-    if shape is None or len(shape) != 4:
-        raise CallError("The input must be an image batch of four dimensions", found=str(placeholder.shape))
-    height, width = fixed_size(shape) or (48, 80)
-    return probe_image(height, width, shape[3] or 3)
+def _run(session: Any, placeholder: str, outputs: Sequence[str]) -> Outputs:
+    """A probe that the graph takes, and the session's outputs for it."""
+    import tensorflow.compat.v1 as tf1
+
+    fetches = {name: f"{name}:0" for name in outputs}
+
+    def attempt(shape: Shape) -> Outputs:
+        probe = probe_image(*shape[1:])
+        given = session.run(fetches, {placeholder: probe})
+        return probe, {name: np.asarray(value) for name, value in given.items()}
+
+    return _first(
+        attempt, _shapes(session.graph.get_tensor_by_name(placeholder)), (ValueError, tf1.errors.OpError)
+    )
+
+
+def _first(
+    attempt: Callable[[Shape], Outputs], shapes: Sequence[Shape], refusals: tuple[type[Exception], ...]
+) -> Outputs:
+    refusal: Exception | None = None
+    for shape in shapes:
+        try:
+            return attempt(shape)
+        except refusals as error:
+            refusal = refusal or error
+    rule = "The restored graph must run"
+    raise CheckpointError(rule, found=str(refusal).splitlines()[0][:300]) from refusal
+
+
+def _shapes(placeholder: Any) -> list[Shape]:
+    declared = placeholder.shape.as_list() if placeholder.shape.rank is not None else [None] * 4
+    if len(declared) != 4 or placeholder.dtype.name != "float32":
+        found = f"{placeholder.dtype.name} of shape {placeholder.shape}"
+        raise CallError("The input must be a float32 image batch of four dimensions", found=found)
+    batch, height, width, channels = declared
+    if batch not in (None, 1):
+        raise CallError("The input must take one image at a time", found=f"a batch of {batch}")
+    sizes = [(height or rung[0][0], width or rung[0][1]) for rung in size_ladder()]
+    return [(1, h, w, channels or 3) for h, w in dict.fromkeys(sizes)]
 
 
 def _prove(
-    path: Path, input_name: str, output_name: str, probe: Array, expected: Array, *, label: str
-) -> ParityRow:
+    path: Path,
+    input_name: str,
+    probe: Array,
+    expected: dict[str, Array],
+    is_global: bool,
+    *,
+    label: str,
+) -> list[ParityRow]:
+    rows = []
     with Worker() as worker:
-        worker.load(path, "pb", input_name=f"{input_name}:0", output_name=f"{output_name}:0")
-        output = worker.run(probe)
-    return row_for(
-        artifact=label,
-        kind="pb",
-        source=expected,
-        output=output,
-        shape=(probe.shape[1], probe.shape[2]),
-        global_statistics=False,
-    )
+        for name, source in expected.items():
+            worker.load(path, "pb", input_name=f"{input_name}:0", output_name=f"{name}:0")
+            rows.append(
+                row_for(
+                    artifact=f"{name} of {label}" if len(expected) > 1 else label,
+                    kind="pb",
+                    source=source,
+                    output=worker.run(probe),
+                    shape=(probe.shape[1], probe.shape[2]),
+                    global_statistics=is_global,
+                    float64=lambda: worker.run_float64(probe),
+                )
+            )
+    return rows

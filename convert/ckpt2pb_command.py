@@ -29,6 +29,8 @@ def ckpt2pb(in_path: Path, out_path: Path, out_nodes: str) -> None:
     Example:
       ckpt2pb --in-path punet.ckpt --out-path punet.pb --out-nodes output_l0
     """
+    import shlex
+
     from pixelproof.console import Console
     from pixelproof.convert.checkpoint import freeze_checkpoint, prefix_of
     from pixelproof.quiet import import_tensorflow
@@ -37,8 +39,12 @@ def ckpt2pb(in_path: Path, out_path: Path, out_nodes: str) -> None:
     prefix_of(in_path)
     import_tensorflow()
     names = [part.strip().split(":")[0] for part in out_nodes.split(",") if part.strip()]
-    nodes, rows = freeze_checkpoint(in_path, out=out_path, output_names=names)
-    for row in rows:
-        console.line(f"  {row.height}x{row.width}: largest difference {row.difference.max_abs:.1e}")
-    console.line(f"Written: {out_path} ({nodes} nodes)")
-    console.next_step(f"pb2tflite {out_path} --input-shape 1,HEIGHT,WIDTH,CHANNELS")
+    done = freeze_checkpoint(in_path, out=out_path, output_names=names)
+    for row in done.rows:
+        console.line(
+            f"  {row.artifact} at {row.height}x{row.width}: largest difference {row.difference.max_abs:.1e}"
+        )
+    ends = f"{done.input_name} -> {', '.join(done.output_names)}"
+    console.line(f"Written: {out_path} ({done.nodes} nodes, {ends})")
+    shape = ",".join(map(str, done.shape))
+    console.next_step(f"pb2tflite {shlex.quote(str(out_path))} --input-shape {shape}")

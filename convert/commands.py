@@ -22,7 +22,7 @@ import click
 @click.option("--input-name", default="input", show_default=True, help="Node name of the input.")
 @click.option("--output-name", default="output", show_default=True, help="Node name of the output.")
 @click.option("--clip", is_flag=True, help="Put the clip to [0, 1] into the graph.")
-@click.option("--opset", default=18, show_default=True, help="ONNX opset, 9 to 18.")
+@click.option("--opset", default=18, show_default=True, help="ONNX opset, 10 to 18.")
 @click.option("--allow-surplus", is_flag=True, help="Leave out variables that the model doesn't have.")
 @click.option("--json", "json_to", metavar="FILE|-", help="Write the proof as JSON there too.")
 def convert_model(

@@ -121,7 +121,13 @@ def _read_answer(folder: Path, *, label: str) -> Source:
     outputs = tuple(load_arrays(folder / "outputs.npz"))
     weights = answer["weights"]
     if weights is not None:
-        weights = CheckpointReport(**{**weights, "path": Path(weights["path"])})
+        weights = CheckpointReport(
+            format=weights["format"],
+            path=Path(weights["path"]),
+            used=weights["used"],
+            reported=tuple(weights["reported"]),
+            surplus=tuple(weights["surplus"]),
+        )
     return Source(
         label=label,
         graph=graph,

@@ -29,10 +29,12 @@ def main(folder_name: str) -> None:
     except PixelproofError as error:
         answer = _described(type(error).__name__, error.rule, error.found, error.remedy)
     except Exception as error:  # noqa: BLE001 - the user's code may raise anything; the parent tells him
+        from pixelproof.convert.source import one_line
+
         own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == request["file"]]
         where = f" (line {own[-1].lineno})" if own else ""
         rule = f"{Path(request['file']).name} must build the model"
-        found = f"{type(error).__name__}: {str(error)[:600]}{where}"
+        found = f"{type(error).__name__}: {one_line(error, 600)}{where}"
         answer = _described("InputError", rule, found, _hint(error))
     part = folder / "answer.json.part"
     part.write_text(json.dumps(answer))
@@ -152,16 +154,15 @@ def _from_tf1(
             raise CallError(rule, found=type(y).__name__, remedy=remedy)
         y = tf1.identity(y, name="pixelproof_output")
         weights = _restore(session, checkpoint, model_name=name, allow_surplus=allow_surplus)
+        tidied = tidy(
+            freeze_session(session, ["pixelproof_output"]),
+            input_tensor="pixelproof_input:0",
+            output_tensor="pixelproof_output:0",
+            input_name=ends.input_name,
+            output_name=ends.output_name,
+            clip=ends.clip,
+        )
         shapes, outputs = run_probes(lambda probe: clipped(session.run(y, {x: probe}), ends), probes)
-        frozen = freeze_session(session, ["pixelproof_output"])
-    tidied = tidy(
-        frozen,
-        input_tensor="pixelproof_input:0",
-        output_tensor="pixelproof_output:0",
-        input_name=ends.input_name,
-        output_name=ends.output_name,
-        clip=ends.clip,
-    )
     source = Source(label=name, graph=tidied, channels=channels, outputs=outputs, weights=None, shapes=shapes)
     return source, weights
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -99,28 +99,46 @@ def tidy(
 def _needed(nodes: dict[str, Any], ends: Iterable[str], fed: Iterable[str]) -> list[Any]:
     """Copies of the nodes from which some are computed, in the graph's order, their inputs resolved.
 
-    Dead branches and loops of TF1 hold together by identities and control inputs: where there are some, only
-    the control inputs that come from assertions go.
+    Branches and loops of TF1 hold together by identities and control inputs: where the data goes through some,
+    only the control inputs that come from assertions go.
     """
-    framed = any(node.op in FRAMES for node in nodes.values())
-    kept: dict[str, Any] = {}
-    waiting = [end.split(":")[0] for end in ends]
+    starts = [end.split(":")[0] for end in ends]
+
+    def data(node: Any) -> list[str]:
+        return [] if node.name in fed else [i for i in node.input if not i.startswith("^")]
+
+    def with_order(node: Any) -> list[str]:
+        ordered = [i for i in node.input if i.startswith("^") and nodes[i[1:]].op not in ASSERTIONS]
+        return data(node) + ordered
+
+    def resolved(node: Any) -> list[str]:
+        return [_resolve(i, nodes, fed=fed) for i in data(node)]
+
+    framed = any(nodes[name].op in FRAMES for name in _reached(nodes, starts, data))
+    inputs_of = with_order if framed else resolved
+    reached = _reached(nodes, starts, inputs_of)
+    kept = []
+    for name, node in nodes.items():
+        if name in reached:
+            copy = tf.compat.v1.NodeDef()
+            copy.CopyFrom(node)
+            del copy.input[:]
+            copy.input.extend(inputs_of(node))
+            for internal in ("_output_shapes", "_class"):
+                copy.attr.pop(internal, None)
+            kept.append(copy)
+    return kept
+
+
+def _reached(nodes: dict[str, Any], starts: Iterable[str], inputs_of: Callable[[Any], list[str]]) -> set[str]:
+    reached: set[str] = set()
+    waiting = list(starts)
     while waiting:
         name = waiting.pop()
-        if name in kept:
-            continue
-        node = tf.compat.v1.NodeDef()
-        node.CopyFrom(nodes[name])
-        data = [] if name in fed else [i for i in node.input if not i.startswith("^")]
-        control = [i for i in node.input if i.startswith("^") and nodes[i[1:]].op not in ASSERTIONS]
-        inputs = [*data, *control] if framed else [_resolve(i, nodes, fed=fed) for i in data]
-        del node.input[:]
-        node.input.extend(inputs)
-        for internal in ("_output_shapes", "_class"):
-            node.attr.pop(internal, None)
-        kept[name] = node
-        waiting += [i.lstrip("^").split(":")[0] for i in inputs]
-    return [kept[name] for name in nodes if name in kept]
+        if name not in reached:
+            reached.add(name)
+            waiting += [i.lstrip("^").split(":")[0] for i in inputs_of(nodes[name])]
+    return reached
 
 
 def _graph_of(nodes: Sequence[Any], graph: Any) -> Any:

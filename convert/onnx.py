@@ -9,8 +9,8 @@ from typing import Any
 from pixelproof.convert.plan import DEFAULT_OPSET
 from pixelproof.errors import CallError, EnvironmentFault, ModelFailed
 
-LOWEST_OPSET = 9
-"""The oldest that is proven here; tf2onnx itself names the newest."""
+LOWEST_OPSET = 10
+"""With older ones tf2onnx 1.17 writes transposed convolutions that onnxruntime refuses; the newest it names."""
 
 
 def opsets() -> range:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 Shape = tuple[int, int, int, int]
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _NODE_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*")
 
 
@@ -98,12 +99,17 @@ def run_probes(
     if not refusals:
         return (), ()
     _, shape, refusal = max(refusals, key=lambda item: item[0])
-    said = str(getattr(refusal, "message", "") or refusal).strip().splitlines()
     raise CallError(
         "The model must run at the sizes at which it is proven",
-        found=f"at {shape[1]}x{shape[2]}: {said[0][:300] if said else type(refusal).__name__}",
+        found=f"at {shape[1]}x{shape[2]}: {one_line(refusal)}",
         remedy="Small sizes are tried up to multiples of 64; the last one is --input-shape.",
     ) from refusal
+
+
+def one_line(error: BaseException, limit: int = 300) -> str:
+    """What an error says, without colours and line breaks, cut to a readable length."""
+    said = str(getattr(error, "message", "") or error)
+    return " ".join(_COLOUR.sub("", said).split())[:limit] or type(error).__name__
 
 
 def _image(output: Array) -> Array:
@@ -142,8 +148,7 @@ def keras_file_source(path: Path, *, probes: Sequence[Sequence[Shape]], ends: En
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, OSError, TypeError, KeyError, AttributeError, ImportError, BadZipFile) as error:
-        said = str(error).strip().splitlines()
-        found = f"{path}: {said[0][:200] if said else type(error).__name__}"
+        found = f"{path}: {one_line(error)}"
         remedy = "Models with own layers: give the function instead, --model FILE.py:FUNCTION."
         raise InputError(
             "A Keras file must hold a model of known layers", found=found, remedy=remedy
@@ -167,6 +172,7 @@ def keras_source(
     Raises:
         CallError: several inputs or outputs, not an image model, other channels than the probes, or sizes that it
             doesn't take.
+        InputError: it can't be traced with open height and width.
     """
     import tensorflow as tf
 
@@ -178,7 +184,15 @@ def keras_source(
         remedy = f"Use --input-shape 1,HEIGHT,WIDTH,{channels}."
         raise CallError(f"Input must have {channels} channels", found=str(asked.pop()), remedy=remedy)
     spec = tf.TensorSpec((1, None, None, channels), tf.float32, name="x")
-    function = tf.function(lambda x: model(x, training=False), autograph=False).get_concrete_function(spec)
+    traced = tf.function(lambda x: model(x, training=False), autograph=False)
+    try:
+        function = traced.get_concrete_function(spec)
+    except (TypeError, ValueError, AttributeError, NotImplementedError, tf.errors.OpError) as error:
+        raise InputError(
+            "The model must run with open height and width",
+            found=one_line(error),
+            remedy=size_hint(error),
+        ) from error
     shapes, outputs = run_probes(lambda x: clipped(np.asarray(function(tf.constant(x))), ends), probes)
     frozen, input_tensor, output_tensor = freeze_function(function)
     graph = tidy(
@@ -191,6 +205,16 @@ def keras_source(
     )
     return Source(
         label=label, graph=graph, channels=channels, outputs=outputs, weights=weights, shapes=shapes
+    )
+
+
+def size_hint(error: BaseException) -> str:
+    """The way out where a layer decides in Python by sizes that are still open."""
+    if "symbolic" not in str(error):
+        return ""
+    return (
+        "One of its layers decides in Python by the image's size; Keras's own UpSampling2D does so with any "
+        "interpolation but nearest. Write that step with tf.image.resize in a layer of your own."
     )
 
 

@@ -1,4 +1,4 @@
-"""Frozen graphs as data: read, look into, widen to float64. Needs TensorFlow, so it lives in the worker."""
+"""Frozen graphs as data: read, look into, widen to float64. Needs no more of TensorFlow than `tf_core`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from google.protobuf.message import DecodeError
+from tensorflow.core.framework.graph_pb2 import GraphDef
+from tensorflow.python.framework.dtypes import float32, float64
+from tensorflow.python.framework.errors_impl import NotFoundError
+from tensorflow.python.framework.importer import import_graph_def
+from tensorflow.python.framework.ops import Graph
+from tensorflow.python.framework.tensor_util import MakeNdarray, make_tensor_proto
 
 from pixelproof.errors import ArtifactError, ModelFailed
 
@@ -21,7 +26,7 @@ def read_graph(path: str) -> Any:
     Raises:
         ArtifactError: the file is no graph, one without nodes, or one that is not frozen.
     """
-    graph = tf.compat.v1.GraphDef()
+    graph = GraphDef()
     name = Path(path).name
     try:
         graph.ParseFromString(Path(path).read_bytes())
@@ -51,15 +56,15 @@ def import_graph(graph_def: Any, *, label: str) -> Any:
         ArtifactError: nodes refer to others that are not there, as in a file that was cut or edited.
         ModelFailed: TensorFlow doesn't know an operation.
     """
-    graph = tf.Graph()
+    graph = Graph()
     try:
         with graph.as_default():
-            tf.import_graph_def(graph_def, name="")
+            import_graph_def(graph_def, name="")
     except ValueError as error:
         found = f"{label}: {str(error).splitlines()[0][:300]}"
         remedy = "Convert it again, or copy it again."
         raise ArtifactError("A .pb must be a complete graph", found=found, remedy=remedy) from error
-    except tf.errors.NotFoundError as error:
+    except NotFoundError as error:
         found = f"{label}: {error.message.splitlines()[0][:300]}"
         raise ModelFailed("TensorFlow must know every operation of the graph", found=found) from error
     return graph
@@ -97,7 +102,7 @@ def has_fixed_batch(graph: Any) -> bool:
 
 def free_batch(graph: Any) -> Any:
     """The graph with the batch of its placeholders left open."""
-    freed = tf.compat.v1.GraphDef()
+    freed = GraphDef()
     freed.CopyFrom(graph)
     for node in placeholders(freed):
         if _takes_one_image(node):
@@ -118,9 +123,9 @@ def widen(graph: Any) -> Any:
     Raises:
         ModelFailed: a node can't be widened.
     """
-    wide = tf.compat.v1.GraphDef()
+    wide = GraphDef()
     wide.CopyFrom(graph)
-    single, double = tf.float32.as_datatype_enum, tf.float64.as_datatype_enum
+    single, double = float32.as_datatype_enum, float64.as_datatype_enum
     for node in wide.node:
         for key, attribute in node.attr.items():
             if attribute.type == single:
@@ -129,8 +134,8 @@ def widen(graph: Any) -> Any:
                 if kind == single:
                     attribute.list.type[index] = double
             if key == "value" and attribute.tensor.dtype == single:
-                value = tf.make_ndarray(attribute.tensor).astype(np.float64)
-                attribute.tensor.CopyFrom(tf.make_tensor_proto(value, shape=value.shape))
+                value = MakeNdarray(attribute.tensor).astype(np.float64)
+                attribute.tensor.CopyFrom(make_tensor_proto(value, shape=value.shape))
     return wide
 
 
@@ -148,9 +153,7 @@ def reduces_image(graph: Any) -> bool:
         if node.op not in REDUCTIONS or len(node.input) < 2:
             continue
         axes = constants.get(node.input[1].split(":")[0])
-        if axes is None or {1, 2, -3, -2} & set(
-            np.ravel(tf.make_ndarray(axes.attr["value"].tensor)).tolist()
-        ):
+        if axes is None or {1, 2, -3, -2} & set(np.ravel(MakeNdarray(axes.attr["value"].tensor)).tolist()):
             return True
     return False
 
@@ -166,10 +169,10 @@ def as_function(graph: Any, *, input_name: str, output_name: str, shape: tuple[i
         ModelFailed: the graph can't take this shape.
     """
 
+    import tensorflow as tf
+
     def call(x: Any) -> Any:
-        (y,) = tf.graph_util.import_graph_def(
-            graph, input_map={input_name: x}, return_elements=[output_name], name="model"
-        )
+        (y,) = import_graph_def(graph, input_map={input_name: x}, return_elements=[output_name], name="model")
         return tf.identity(y, name=output_name.split(":")[0])
 
     try:
@@ -181,10 +184,10 @@ def as_function(graph: Any, *, input_name: str, output_name: str, shape: tuple[i
 
 def without_placeholder_shape(graph: Any, input_name: str) -> Any:
     """The graph with nothing said about its input's shape, so that another can be bound."""
-    changed = tf.compat.v1.GraphDef()
+    changed = GraphDef()
     changed.CopyFrom(graph)
     for node in changed.node:
-        if node.name == input_name.split(":")[0]:
+        if node.name == input_name.split(":")[0] and node.op == "Placeholder":
             node.attr["shape"].shape.Clear()
             node.attr["shape"].shape.unknown_rank = True
     return changed

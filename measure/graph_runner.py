@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+from tensorflow.core.protobuf.config_pb2 import ConfigProto
+from tensorflow.python.client.session import Session
 
 from pixelproof.errors import ArtifactError, ModelFailed
 from pixelproof.measure.graph_def import (
@@ -27,10 +28,8 @@ class _Session:
     """A graph's compiled call."""
 
     def __init__(self, graph: Any, *, threads: int, input_name: str, output_name: str) -> None:
-        config = tf.compat.v1.ConfigProto(
-            intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
-        )
-        self._session = tf.compat.v1.Session(graph=graph, config=config)
+        config = ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
+        self._session = Session(graph=graph, config=config)
         self._call = self._session.make_callable(
             graph.get_tensor_by_name(output_name), feed_list=[graph.get_tensor_by_name(input_name)]
         )
@@ -42,25 +41,26 @@ class _Session:
 class GraphRunner:
     """A frozen graph; a batch above the placeholder's own goes through a copy with the batch left open.
 
-    Copies are made when they are first needed, so that the plain graph's memory is measured alone.
+    Copies are made when they are first needed, and the file's own form is not kept, so that the memory that is
+    measured is the plain graph's.
     """
 
     def __init__(self, path: str, *, threads: int, input_name: str | None, output_name: str | None) -> None:
-        self._graph_def = read_graph(path)
+        graph_def = read_graph(path)
         self._label = Path(path).name
         self._threads = threads
         self._sessions: dict[str, _Session] = {}
-        self._graph = graph = import_graph(self._graph_def, label=self._label)
-        used_input = _choose(graph, input_name, placeholders(self._graph_def))
-        used_output = _choose(graph, output_name, final_nodes(self._graph_def))
+        self._graph = graph = import_graph(graph_def, label=self._label)
+        used_input = _choose(graph, input_name, placeholders(graph_def))
+        used_output = _choose(graph, output_name, final_nodes(graph_def))
         self.used = (used_input, used_output)
-        self._fixed_batch = has_fixed_batch(self._graph_def)
-        self.global_statistics = reduces_image(self._graph_def)
-        outputs = [f"{node.name}:0" for node in final_nodes(self._graph_def)]
+        self._fixed_batch = has_fixed_batch(graph_def)
+        self.global_statistics = reduces_image(graph_def)
+        outputs = [f"{node.name}:0" for node in final_nodes(graph_def)]
         if used_output is not None and used_output not in outputs:
             outputs.insert(0, used_output)
         self.interface = {
-            "inputs": [_table(graph, f"{node.name}:0") for node in placeholders(self._graph_def)],
+            "inputs": [_table(graph, f"{node.name}:0") for node in placeholders(graph_def)],
             "outputs": [_table(graph, name) for name in outputs if _has(graph, name)],
         }
 
@@ -93,7 +93,7 @@ class GraphRunner:
         if variant == "as it is":
             return self._graph
         change = {"open batch": free_batch, "float64": widen}[variant]
-        return import_graph(change(self._graph_def), label=self._label)
+        return import_graph(change(self._graph.as_graph_def()), label=self._label)
 
 
 def _choose(graph: Any, wanted: str | None, candidates: list[Any]) -> str | None:

@@ -13,7 +13,8 @@ so: challenges differ in exactly these, and choose in their own file.
 ``ms_ssim_scipy_fft``  mean over channels, then product over scales; PIRM 2018's enhancement track
 =====================  ====================================================================================
 
-All are safe to call from several threads, which is how both cores are used: no call spreads over cores itself.
+All are safe to call from several threads, and no call spreads over cores itself. Two threads nearly halve the
+time of ``ms_ssim_scipy_fft_batch``; the ``tf`` figures, made of many short steps, gain little from a second.
 """
 
 from __future__ import annotations

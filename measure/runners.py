@@ -5,6 +5,7 @@ A runner's call takes (batch, height, width, channels) and returns the model's o
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,10 +40,16 @@ def tensor_table(name: str, dtype: str, shape: Any) -> TensorTable:
 
 def prepare(kind: str) -> dict[str, str]:
     """Import the runtime of a format; returns its name and version."""
-    if kind in ("pb", "savedmodel"):
-        import tensorflow as tf
+    if kind == "pb":
+        from pixelproof.measure.tf_core import enter_core_only
 
-        return {"tensorflow": tf.__version__}
+        version = enter_core_only()
+        importlib.import_module("pixelproof.measure.graph_runner")
+        return {"tensorflow": version}
+    if kind == "savedmodel":
+        from pixelproof.measure.tf_core import enter_whole
+
+        return {"tensorflow": enter_whole()}
     if kind == "tflite":
         import ai_edge_litert.interpreter  # noqa: F401
 
@@ -59,6 +66,11 @@ def load(path: str, *, kind: str, threads: int, input_name: str | None, output_n
         ArtifactError: the file is no such artifact.
         ModelFailed: it is one, but no model that can be run.
     """
+    readable = Path(path, "saved_model.pb") if kind == "savedmodel" else Path(path)
+    try:
+        readable.open("rb").close()
+    except OSError as error:
+        raise ArtifactError("The artifact must be readable", found=f"{path}: {error.strerror}") from error
     if kind == "pb":
         from pixelproof.measure.graph_runner import GraphRunner
 

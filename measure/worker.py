@@ -28,6 +28,8 @@ class Worker:
         threads: of the child's runtime; all usable cores by default.
         timeout_s: wall-clock limit of each request that a model answers.
         memory_limit_mib: the child is stopped when its resident size passes this.
+        exact_memory: TensorFlow takes its tensors from the system, so that memory figures are the model's and not
+            its allocator's; slower, so not for measuring time.
     """
 
     def __init__(
@@ -36,12 +38,15 @@ class Worker:
         threads: int | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
         memory_limit_mib: float | None = None,
+        exact_memory: bool = False,
     ) -> None:
         self.threads = threads or usable_cores()
         self.libraries: dict[str, str] = {}
         self._timeout_s = timeout_s
         self._kind: Kind | None = None
-        self._process = WorkerProcess(threads=self.threads, memory_limit_mib=memory_limit_mib)
+        self._process = WorkerProcess(
+            threads=self.threads, memory_limit_mib=memory_limit_mib, exact_memory=exact_memory
+        )
         self._pending = 1  # its greeting
 
     def __enter__(self) -> Worker:
@@ -179,6 +184,8 @@ class Worker:
     def _ask(
         self, request: dict[str, Any], arrays: Sequence[Array] = ()
     ) -> tuple[dict[str, Any], list[Array]]:
+        if self._process.stop is not None:
+            raise self._process.stop
         self.ready()
         with self._process.limited(self._timeout_s):
             self._send(request, arrays)

@@ -29,9 +29,12 @@ class WorkerProcess:
     Args:
         threads: of the child's runtime.
         memory_limit_mib: the child is stopped when its resident size passes this.
+        exact_memory: see `worker_environment`.
     """
 
-    def __init__(self, *, threads: int, memory_limit_mib: float | None) -> None:
+    def __init__(
+        self, *, threads: int, memory_limit_mib: float | None = None, exact_memory: bool = False
+    ) -> None:
         self._limit_mib = memory_limit_mib
         self._largest_mib = 0.0
         self._deadline: tuple[float, float] | None = None
@@ -39,19 +42,21 @@ class WorkerProcess:
         self._closing = threading.Event()
         self.stop: WorkerStopped | None = None
         self._scratch = Path(tempfile.mkdtemp(prefix="pixelproof-worker-"))
+        self._log = (self._scratch / ".log").open("w+b")
+        self._log_start = 0
         try:
-            self._log = (self._scratch / ".log").open("w+b")
             self._process = subprocess.Popen(
                 worker_command(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
                 cwd=self._scratch,
-                env=worker_environment(self._scratch, threads=threads),
+                env=worker_environment(self._scratch, threads=threads, exact_memory=exact_memory),
                 start_new_session=True,
                 bufsize=0,
             )
         except BaseException:
+            self._log.close()
             shutil.rmtree(self._scratch, ignore_errors=True)
             raise
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -74,6 +79,7 @@ class WorkerProcess:
     @contextlib.contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
         """Stop the child when the block takes longer."""
+        self._log_start = os.fstat(self._log.fileno()).st_size
         with self._guard:
             self._deadline = time.monotonic() + seconds, seconds
         try:
@@ -189,8 +195,9 @@ class WorkerProcess:
         self.kill()
 
     def _last_words(self) -> str:
+        """The last line that the child wrote since it was asked; what a runtime says at its start is no reason."""
         end = self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, end - LOG_TAIL_BYTES))
+        self._log.seek(max(self._log_start, end - LOG_TAIL_BYTES))
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return lines[-1].strip()[:400] if lines else ""
 

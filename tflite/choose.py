@@ -17,8 +17,9 @@ def default_model(folder: Path) -> Path:
     here = folder / "model.pb"
     if here.is_file():
         return here
-    found = sorted((folder / "models_converted").glob("**/*.pb"), key=lambda p: p.stat().st_mtime_ns)
-    found = [path for path in found if path.name != "saved_model.pb"]
+    below = folder / "models_converted"
+    found = [path for path in below.glob("**/*.pb") if _is_finished(path.relative_to(below))]
+    found.sort(key=lambda path: path.stat().st_mtime_ns)
     rule = "pb2tflite must know which graph: name it, or have ./model.pb or one newest in models_converted"
     if not found:
         raise CallError(
@@ -31,6 +32,11 @@ def default_model(folder: Path) -> Path:
     return newest[0]
 
 
+def _is_finished(path: Path) -> bool:
+    """Whether it is a frozen graph: no SavedModel's inside, and nothing of a conversion that is under way."""
+    return path.name != "saved_model.pb" and not any(part.startswith(".") for part in path.parts)
+
+
 def find_ends(graph: Any, *, input_name: str | None, output_name: str | None, label: str) -> tuple[str, str]:
     """Tensors of the graph's input and output, as in ``input:0``.
 
@@ -41,14 +47,17 @@ def find_ends(graph: Any, *, input_name: str | None, output_name: str | None, la
         CallError: a named node is not there; or nothing is named and there is not exactly one.
         ArtifactError: the graph has no input.
     """
-    from pixelproof.measure.graph_def import final_nodes, placeholders
+    from pixelproof.measure.graph_def import final_nodes, needed_for, placeholders
 
     inputs = [node.name for node in placeholders(graph)]
     outputs = [node.name for node in final_nodes(graph)]
     if not inputs:
         raise ArtifactError("A frozen graph must have a placeholder", found=f"none in {label}")
-    start = _one(graph, input_name, inputs, "--input-arrays", label)
     end = _one(graph, output_name, outputs, "--output-arrays", label)
+    needed = needed_for(graph, end)
+    start = _one(graph, input_name, [name for name in inputs if name in needed], "--input-arrays", label)
+    if start.split(":")[0] not in needed:
+        raise CallError("The output must depend on the input", found=f"{end} without {start} in {label}")
     return start, end
 
 
@@ -74,10 +83,9 @@ def _one(graph: Any, named: str | None, candidates: list[str], option: str, labe
 def placeholder_shape(graph: Any, tensor: str) -> tuple[int | None, ...] | None:
     """Declared shape of an input; None for unknown rank."""
     node = next(n for n in graph.node if n.name == tensor.split(":")[0])
-    shape = node.attr["shape"].shape
-    if shape.unknown_rank or ("shape" not in node.attr):
+    if "shape" not in node.attr or node.attr["shape"].shape.unknown_rank:
         return None
-    return tuple(None if dim.size < 0 else int(dim.size) for dim in shape.dim)
+    return tuple(None if dim.size < 0 else int(dim.size) for dim in node.attr["shape"].shape.dim)
 
 
 def check_shape(
@@ -92,14 +100,14 @@ def check_shape(
         return
     if len(declared) == 4 and all(d is None or d == a for d, a in zip(declared, asked, strict=True)):
         return
-    found = "x".join("?" if d is None else str(d) for d in declared)
-    wanted = ",".join(str(d if d is not None else a) for d, a in zip(declared, asked, strict=False))
-    if len(declared) == 4 and declared[3] not in (None, asked[3]):
-        remedy = f"The graph takes {declared[3]} channels: --input-shape {wanted}."
+    found = "x".join("?" if d is None else str(d) for d in declared) or "a single number"
+    free = "convert the checkpoint again with convert-model, whose .pb takes any size"
+    if len(declared) != 4 or declared[0] not in (None, 1):
+        remedy = f"One image of four dimensions is converted; {free}."
     else:
-        remedy = (
-            f"Its placeholder is fixed: use --input-shape {wanted}, or convert the checkpoint again with "
-            "convert-model, whose .pb takes any size."
-        )
+        wanted = ",".join(str(a if d is None else d) for d, a in zip(declared, asked, strict=True))
+        wrong_channels = declared[3] not in (None, asked[3])
+        reason = f"The graph takes {declared[3]} channels" if wrong_channels else "Its placeholder is fixed"
+        remedy = f"{reason}: use --input-shape {wanted}" + ("." if wrong_channels else f", or {free}.")
     shape = "x".join(map(str, asked))
     raise CallError(f"{label} must take {shape}", found=f"a placeholder of {found}", remedy=remedy)

@@ -42,6 +42,8 @@ def pb2tflite(
     Example:
       pb2tflite model.pb --input-shape 1,544,960,4 --output-arrays output_l0
     """
+    import shlex
+
     from pixelproof.console import Console
     from pixelproof.contract import parse_shape
     from pixelproof.errors import CallError
@@ -64,13 +66,28 @@ def pb2tflite(
     from pixelproof.tflite.conversion import convert_pb
 
     target = out or chosen.with_suffix(".tflite")
-    done = convert_pb(chosen, shape=shape, input_name=input_arrays, output_name=output_arrays, out=target)
+    done = convert_pb(
+        chosen,
+        shape=shape,
+        input_name=input_arrays,
+        output_name=output_arrays,
+        out=target,
+        publish=lambda made: console.json(
+            {
+                "artifact": str(made.path),
+                "source": str(chosen),
+                "input": made.input_name,
+                "output": made.output_name,
+                "passed": made.passed,
+                "rows": made.rows,
+            }
+        ),
+    )
     for row in done.rows:
         console.line(
             f"  {row.height}x{row.width}: largest difference {row.difference.max_abs:.1e} "
             f"({row.difference.max_levels:.4f} of a level)"
         )
-    console.json({"artifact": str(done.path), "source": str(chosen), "rows": done.rows})
     ends = f"{done.input_name} -> {done.output_name}"
     console.line(f"Written: {done.path} ({ends}, input {'x'.join(map(str, shape))})")
-    console.next_step(f"pixelproof compare {chosen} {done.path}")
+    console.next_step(f"pixelproof compare {shlex.quote(str(chosen))} {shlex.quote(str(done.path))}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
-from pixelproof.errors import EnvironmentFault, InputError
+from pixelproof.errors import CallError, EnvironmentFault, ModelFailed
 from pixelproof.measure.graph_def import as_function, without_placeholder_shape
 
 
@@ -21,55 +22,45 @@ def to_tflite(graph: Any, *, input_name: str, output_name: str, shape: tuple[int
         shape: batch, height, width, channels; fixed in the file.
 
     Raises:
-        EnvironmentFault: the converter lacks an operation; it is named.
-        InputError: the file came out without its weights.
+        CallError: the graph can't take the shape.
+        ModelFailed: TFLite lacks an operation of the graph; it is named.
+        EnvironmentFault: the converter fails otherwise.
     """
     import tensorflow as tf
 
-    bound = as_function(
-        without_placeholder_shape(graph, input_name),
-        input_name=input_name,
-        output_name=output_name,
-        shape=shape,
-    )
+    try:
+        bound = as_function(
+            without_placeholder_shape(graph, input_name),
+            input_name=input_name,
+            output_name=output_name,
+            shape=shape,
+        )
+    except ModelFailed as error:
+        remedy = "Choose a size that the architecture takes, such as multiples of 16 or 32."
+        raise CallError(error.rule, found=error.found, remedy=remedy) from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         converter = tf.lite.TFLiteConverter.from_concrete_functions([bound])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         try:
-            data = bytes(converter.convert())
+            return bytes(converter.convert())
         except Exception as error:
             if type(error).__name__ not in ("ConverterError", "ValueError", "RuntimeError"):
                 raise
-            remedy = "Replace the operation by ones that TFLite has built in."
-            found = _named_operation(str(error))
-            raise EnvironmentFault("TFLite must have every operation", found=found, remedy=remedy) from error
-    _check_weights(graph, data)
-    return data
+            lacking = missing_operations(str(error))
+            if lacking:
+                raise ModelFailed(
+                    "TFLite must have every operation",
+                    found=", ".join(lacking),
+                    remedy="Replace the operation by ones that TFLite has built in.",
+                ) from error
+            found = str(error).strip().splitlines()[0][:300]
+            raise EnvironmentFault("The TFLite converter must take the graph", found=found) from error
 
 
-def constant_bytes(graph: Any) -> int:
-    """Bytes of all float constants of a graph: what an artifact must at least weigh."""
-    import tensorflow as tf
-
-    total = 0
-    for node in graph.node:
-        if node.op == "Const" and node.attr["dtype"].type == tf.float32.as_datatype_enum:
-            count = 1
-            for dim in node.attr["value"].tensor.tensor_shape.dim:
-                count *= dim.size
-            total += 4 * count
-    return total
-
-
-def _check_weights(graph: Any, data: bytes) -> None:
-    weights = constant_bytes(graph)
-    if len(data) < 0.9 * weights:
-        raise InputError(
-            "A .tflite must hold its weights", found=f"{len(data)} bytes for {weights} bytes of constants"
-        )
-
-
-def _named_operation(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if "op" in line.lower() and line.strip()]
-    return (lines[0] if lines else text.strip())[:300]
+def missing_operations(text: str) -> list[str]:
+    """Operations that the converter's error names as not built in, sorted."""
+    listed = re.findall(r"^(?:TF Select|Custom) ops: (.+)$", text, re.MULTILINE)
+    named = [name.strip() for line in listed for name in line.split(",")]
+    named = named or re.findall(r"'(?:tf|tfl)\.(\w+)' op is neither a custom op nor a flex op", text)
+    return sorted({name for name in named if name})

@@ -2,43 +2,65 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from pixelproof.errors import CallError, EnvironmentFault
+
 if TYPE_CHECKING:
+    from pixelproof.challenge import Challenge
     from pixelproof.console import Console
     from pixelproof.report import Report
-    from pixelproof.validate.checks.base import Group
+    from pixelproof.validate.gather import Options
+
+_EPILOG = (
+    "Exit codes: 0 every check passed, perhaps with a warning; 1 a rule is broken, the report is written all the "
+    "same; 2 the call is wrong, or a file is not what it should be; 3 pixelproof or this machine failed. "
+    "docs/validate.md explains every check."
+)
+_MEASURING = ("data", "baseline", "images", "max_runs", "threads", "time_limit")
 
 
-@click.command("validate-pb")
+@click.command("validate-pb", epilog=_EPILOG)
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--track", help="Track of the challenge, for example A or B.")
 @click.option("--challenge", default="pirm2018", show_default=True, help="Id, or a TOML file of your own.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder that the challenge's paths start from.")
 @click.option(
-    "--baseline", type=click.Path(path_type=Path), help="Graph to time against [the shipped SRCNN]."
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Folder that the challenge's paths start from.  [default: in PIXELPROOF_DATA, else the samples]",
 )
-@click.option("--images", type=click.IntRange(min=1), help="Only so many image pairs.")
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    help="Graph to time against, in the model's format.  [default: the shipped SRCNN]",
+)
+@click.option("--images", type=click.IntRange(min=1), help="Fidelity on only so many pairs.")
 @click.option(
     "--max-runs", type=click.IntRange(min=2), default=60, show_default=True, help="Most timed pairs."
 )
 @click.option("--only", help="Groups to judge: contract,range,resolution,size,fidelity,runtime,memory.")
 @click.option("--skip", help="Groups to leave out.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the model's runtime [all cores].")
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="Threads of the model's runtime.  [default: all cores]"
+)
 @click.option(
     "--time-limit", type=click.FloatRange(min=1), default=600.0, show_default=True, help="Seconds a call."
 )
 @click.option("--mos", type=float, help="Mean opinion score that replaces MS-SSIM in the scores.")
 @click.option(
-    "--recheck", type=click.Path(path_type=Path), help="Judge a saved report again, without the model."
+    "--recheck",
+    type=click.Path(path_type=Path),
+    help="Judge a saved report again, by other thresholds, without the model.",
 )
 @click.option("--json", "json_to", metavar="FILE|-", help="Write the report as JSON.")
 @click.pass_context
 def validate_pb(
     ctx: click.Context,
+    *,
     model: Path | None,
     track: str | None,
     challenge: str,
@@ -56,46 +78,31 @@ def validate_pb(
 ) -> None:
     """Judge a .pb, SavedModel, .tflite or .onnx by a challenge's own rules.
 
-    The model runs in processes of its own. Exit code 0 if every check passed, 1 if a rule is broken.
+    The model runs in processes of its own.
 
     \b
     Examples:
       validate-pb model.pb --track B --data ai-challenge --json report.json
-      validate-pb --recheck report.json --track B --challenge ./stricter.toml
+      validate-pb --recheck report.json --challenge ./stricter.toml
     """
     from pixelproof.challenge import load_challenge
     from pixelproof.console import Console
-    from pixelproof.data import find_data
-    from pixelproof.errors import CallError
+    from pixelproof.validate.gather import Options
+    from pixelproof.validate.judgement import rejudge
+    from pixelproof.validate.selection import parse_groups
+    from pixelproof.validate.verdict import next_step, show
 
-    console = Console(json_to)
     rules = load_challenge(challenge)
-    _check_mos(mos, challenge, track)
+    groups = parse_groups(only, skip)
+    console = Console(json_to)
+    _check_writable(json_to)
     if recheck is not None:
-        if model is not None:
-            raise CallError("--recheck judges a saved report", found=f"a model as well: {model}")
-        report = _rechecked(recheck, challenge, track, mos)
-        source = recheck
-    else:
-        if model is None:
-            raise CallError(
-                "validate-pb needs a model",
-                found="none",
-                remedy="For example: validate-pb model.pb --track B",
-            )
-        if track is None:
-            listed = ", ".join(f"{name} ({t.title})" for name, t in rules.tracks.items())
-            raise CallError("--track must be given", found="none", remedy=f"Tracks of {rules.id}: {listed}.")
-        rules.track(track)
-        groups = parse_groups(only, skip)
-        if baseline is not None and not baseline.exists():
-            raise CallError("The baseline must exist", found=str(baseline))
-        from pixelproof.validate.gather import Options
-        from pixelproof.validate.judgement import judge
+        from pixelproof.report import read_report
 
-        found = find_data(rules.data_folder, given=data)
-        console.line(f"{model} by the rules of {rules.id}, track {track}: {rules.tracks[track].title}")
-        console.line(f"Images: {found.label}")
+        _check_recheck(ctx, model)
+        saved = read_report(recheck)
+        report = rejudge(saved, challenge_name=challenge, track_name=track, mos=mos, groups=groups)
+    else:
         options = Options(
             groups=groups,
             images=images,
@@ -104,105 +111,76 @@ def validate_pb(
             threads=threads,
             time_limit_s=time_limit,
         )
-        with console.stages() as progress:
-            report = judge(
-                model,
-                challenge_name=challenge,
-                track_name=track,
-                data=found,
-                options=options,
-                progress=progress,
-                mos=mos,
-            )
-        source = model
-    _show(console, report)
+        report = _judged(console, rules, challenge, model, track, data=data, options=options, mos=mos)
     console.json(report.to_json())
-    _next(console, report, source, json_to)
+    show(console, report, rules)
+    console.next_step(next_step(report, rules, challenge_name=challenge, json_to=json_to))
     ctx.exit(0 if report.passed else 1)
 
 
-def parse_groups(only: str | None, skip: str | None) -> frozenset[Group]:
-    """The groups of checks that ``--only`` and ``--skip`` leave.
+def _judged(
+    console: Console,
+    rules: Challenge,
+    challenge: str,
+    model: Path | None,
+    track: str | None,
+    *,
+    data: Path | None,
+    options: Options,
+    mos: float | None,
+) -> Report:
+    from pixelproof.data import find_data
+    from pixelproof.validate.gather import needs_images
+    from pixelproof.validate.judgement import check_mos, judge
 
-    Raises:
-        CallError: both given, an unknown group, or none left.
-    """
-    from pixelproof.errors import CallError, did_you_mean
-    from pixelproof.validate.checks.base import GROUPS
-
-    if only is not None and skip is not None:
-        raise CallError("--only and --skip exclude each other", found="both")
-    named = [part.strip() for part in (only or skip or "").split(",") if part.strip()]
-    for part in named:
-        if part not in GROUPS:
-            raise CallError(
-                "--only and --skip name groups", found=repr(part), remedy=did_you_mean(part, GROUPS)
-            )
-    if only is not None:
-        chosen = frozenset(group for group in GROUPS if group in named)
-    else:
-        chosen = frozenset(group for group in GROUPS if group not in named)
-    if not chosen:
-        raise CallError(
-            "Something must be left to judge", found="nothing", remedy=f"Groups: {', '.join(GROUPS)}."
+    if model is None:
+        remedy = "For example: validate-pb model.pb --track B"
+        raise CallError("validate-pb needs a model", found="none", remedy=remedy)
+    if track is None:
+        listed = ", ".join(f"{name} ({t.title})" for name, t in rules.tracks.items())
+        raise CallError("--track must be given", found="none", remedy=f"Tracks of {rules.id}: {listed}.")
+    chosen = rules.track(track)
+    check_mos(mos, chosen)
+    source = find_data(rules.data_folder, given=data) if needs_images(chosen, options.groups) else None
+    console.line(f"{model} by the rules of {rules.id}, track {track}: {chosen.title}")
+    if source is not None:
+        console.line(f"Images: {source.label}")
+    with console.stages() as progress:
+        return judge(
+            model,
+            challenge_name=challenge,
+            track_name=track,
+            data=source,
+            options=options,
+            progress=progress,
+            mos=mos,
         )
-    return chosen
 
 
-def _check_mos(mos: float | None, challenge: str, track: str | None) -> None:
-    from pixelproof.challenge import load_challenge
-    from pixelproof.errors import CallError
-
-    if mos is None:
-        return
-    if not 0 <= mos <= 5:
-        raise CallError("--mos must be between 0 and 5", found=f"{mos:g}")
-    tracks = load_challenge(challenge).tracks
-    scores = tracks[track].scores if track is not None and track in tracks else None
-    if scores is not None and not scores.mos_may_replace_ms_ssim:
-        raise CallError("--mos must be foreseen by the rules", found=f"not in {challenge}, track {track}")
-
-
-def _rechecked(path: Path, challenge: str, track: str | None, mos: float | None) -> Report:
-    from pixelproof.report import read_report
-    from pixelproof.validate.judgement import rejudge
-
-    saved = read_report(path)
-    return rejudge(saved, challenge_name=challenge, track_name=track or saved.track, mos=mos)
+def _check_recheck(ctx: click.Context, model: Path | None) -> None:
+    """Refuse what a recheck can't honour."""
+    if model is not None:
+        raise CallError("--recheck judges a saved report", found=f"a model as well: {model}")
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in _MEASURING
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        remedy = "Judge the model itself to measure otherwise."
+        raise CallError("--recheck measures nothing", found=", ".join(given), remedy=remedy)
 
 
-def _show(console: Console, report: Report) -> None:
-    rows = [[c.title, c.status, c.found, c.expected] for c in report.checks]
-    console.table("", ["check", "verdict", "found", "expected"], rows, status_column=1)
-    for check in report.checks:
-        if check.remedy:
-            console.line(f"{check.title}: {check.remedy}")
-    if report.scores is not None:
-        listed = ", ".join(f"{name} {value:.3f}" for name, value in report.scores.items())
-        quality = "" if report.mos is None else f" (with the mean opinion score {report.mos:g} for MS-SSIM)"
-        console.line(f"Scores: {listed}{quality}")
-    if not report.official_data:
-        console.line(
-            "These figures are of the bundled samples, a demonstration; not the challenge's figures."
-        )
-    failed = [check.title for check in report.checks if check.status == "failed"]
-    warned = [check.title for check in report.checks if check.status == "warning"]
-    if failed:
-        console.line(f"FAILED: {', '.join(failed)}", style="bold red")
-    elif warned:
-        console.line(f"PASSED with warnings: {', '.join(warned)}", style="yellow")
-    else:
-        console.line("PASSED", style="green")
+def _check_writable(json_to: str | None) -> None:
+    """Minutes of measuring must not end at a folder that can't be written."""
+    from pixelproof.files import make_folder
 
-
-def _next(console: Console, report: Report, source: Path, json_to: str | None) -> None:
-    if not report.passed:
-        console.next_step("mend what failed, then judge again")
-        return
     if json_to in (None, "-"):
-        console.next_step(f"judge with --json report.json, then package-submission --model {source}")
         return
-    console.next_step(
-        f"package-submission --challenge {report.challenge} --track {report.track} --team-id ID --team-name NAME "
-        f"--model {report.evidence.artifact.path} --report {json_to}"
-    )
+    path = Path(str(json_to))
+    if path.is_dir():
+        raise CallError("--json must be a file's name", found=f"the folder {path}")
+    make_folder(path.parent)
+    if not os.access(path.parent, os.W_OK):
+        remedy = "Choose another folder, or make this one writable."
+        raise EnvironmentFault("Output must be writable", found=str(path.parent), remedy=remedy)

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pixelproof.challenge import Track
 from pixelproof.data import DataSource
-from pixelproof.errors import ModelFailed, WorkerStopped
+from pixelproof.environment import memory_mib
+from pixelproof.errors import ChallengeError, ModelFailed, WorkerStopped
+from pixelproof.images import Rgb8
 from pixelproof.measure.formats import Kind, artifact_at, detect_kind
 from pixelproof.measure.protocol import Array
 from pixelproof.measure.runtime import Ratio
-from pixelproof.report import Evidence, RangeSample, SizeTrial
-from pixelproof.validate import contract_evidence as contract_of
+from pixelproof.report import Evidence, SizeTrial
 from pixelproof.validate.batching import usable_batch
 from pixelproof.validate.checks.base import GROUPS, Group
-from pixelproof.validate.fidelity import measure_fidelity
-from pixelproof.validate.hd_evidence import baseline_path, measure_memory, measure_runtime, timing_images
-from pixelproof.validate.pairs import Pair, find_pairs
+from pixelproof.validate.contract_evidence import blocking_reason, gather_contract, short
+from pixelproof.validate.fidelity import BatchMixed, measure_fidelity
+from pixelproof.validate.memory_evidence import measure_memory
+from pixelproof.validate.pairs import Pair, find_pairs, read_pair
+from pixelproof.validate.read_ahead import ReadAhead
+from pixelproof.validate.runtime_evidence import baseline_path, check_baseline, measure_runtime, timing_images
 from pixelproof.validate.session import ModelSession
+
+SAFE_SHARE = 0.8
+LOOKS_AT_IMAGES: frozenset[Group] = frozenset({"contract", "range"})
 
 Advance = Callable[[int, str], None]
 Progress = Callable[[str, int], Advance]
@@ -47,6 +55,12 @@ class Options:
     time_limit_s: float = 600.0
 
 
+def needs_images(track: Track, groups: frozenset[Group]) -> bool:
+    """Whether what is measured takes images of the challenge."""
+    of_pairs = track.fidelity is not None and bool(groups & {"fidelity", *LOOKS_AT_IMAGES})
+    return of_pairs or (track.runtime is not None and "runtime" in groups)
+
+
 def gather(
     model: Path, track: Track, data: DataSource, options: Options, progress: Progress
 ) -> tuple[Evidence, dict[str, str]]:
@@ -56,174 +70,193 @@ def gather(
         The evidence, and the versions of the libraries that ran the model.
 
     Raises:
-        ArtifactError: the file is no artifact at all.
+        ArtifactError: the file, or the baseline, is no artifact at all.
         ImageError: the track's images can't be used.
+        ChallengeError: the track asks for images that a model of its channels doesn't take.
+        CallError: the baseline does not run.
     """
     kind = detect_kind(model)
-    evidence = Evidence(artifact=artifact_at(model))
-    pairs = _pairs(track, data, options)
-    hd_images = (
-        timing_images(data.root / track.runtime.images)
-        if _wants_runtime(track, options) and track.runtime
-        else []
-    )
-    cap = track.limits.peak_memory
-    limit = cap.total_rss_mib if cap is not None else None
-
-    def session(memory_limit: float | None) -> ModelSession:
-        return ModelSession(
-            model,
-            kind,
-            track.contract,
-            threads=options.threads,
-            time_limit_s=options.time_limit_s,
-            memory_limit_mib=memory_limit,
-        )
-
-    with session(limit) as plain, session(limit) as large:
-        plain.start()
-        if _wants_memory(track, options) or _wants_runtime(track, options):
+    with ExitStack() as closing:
+        plain = closing.enter_context(_session(model, kind, track, options, limit_mib=_safe_mib(track)))
+        plain.start()  # its imports take seconds, which the rest of the preparation uses
+        job = _prepare(kind, track, data, options, progress)
+        large = plain
+        if job.wants_memory or (job.wants_runtime and options.groups - {"runtime", "size"}):
+            limit = job.cap_mib if job.wants_memory else _safe_mib(track)
+            large = closing.enter_context(_session(model, kind, track, options, limit_mib=limit))
             large.start()
-        evidence = _contract(plain, evidence, track, pairs, options, progress)
+        decoded = closing.enter_context(ReadAhead(job.measured, job.read)) if job.measured else None
+        evidence = _contract(plain, Evidence(artifact=artifact_at(model)), job)
         if evidence.load_error is None and evidence.stopped is None:
-            evidence = _fidelity(plain, evidence, track, pairs, options, progress, kind)
-            plain.__exit__()
-            evidence = _memory(large, evidence, track, options, progress)
-            evidence = _runtime(large, evidence, track, options, progress, hd_images, kind)
+            if decoded is not None:
+                evidence = _fidelity(plain, evidence, job, decoded)
+            if large is not plain:
+                plain.close()
+            evidence = _memory(large, evidence, job)
+            evidence = _runtime(large, evidence, job)
         return evidence, {**plain.libraries, **large.libraries}
 
 
-def _pairs(track: Track, data: DataSource, options: Options) -> tuple[Pair, ...]:
-    if track.fidelity is None or not options.groups & {"fidelity", "range", "contract"}:
-        return ()
-    return find_pairs(data.root, track.fidelity)
+@dataclass(frozen=True)
+class _Job:
+    """What is to be measured, and with what.
+
+    Attributes:
+        pairs: all pairs of the track, where one of the measured groups looks at any.
+        hd_images: for timing.
+        baseline: to time against; None where nothing is timed.
+    """
+
+    kind: Kind
+    track: Track
+    options: Options
+    progress: Progress
+    pairs: tuple[Pair, ...]
+    hd_images: list[Array]
+    baseline: Path | None
+
+    @property
+    def measured(self) -> tuple[Pair, ...]:
+        """The pairs whose fidelity is measured."""
+        return self.pairs[: self.options.images] if "fidelity" in self.options.groups else ()
+
+    @property
+    def wants_memory(self) -> bool:
+        return "memory" in self.options.groups and self.track.limits.peak_memory is not None
+
+    @property
+    def wants_runtime(self) -> bool:
+        return self.baseline is not None
+
+    @property
+    def cap_mib(self) -> float:
+        cap = self.track.limits.peak_memory
+        assert cap is not None
+        return cap.total_rss_mib
+
+    def read(self, pair: Pair) -> tuple[Rgb8, Rgb8]:
+        """(input, target) of a pair."""
+        assert self.track.fidelity is not None
+        return read_pair(pair, self.track.fidelity, scale=self.track.contract.scale)
 
 
-def _wants_memory(track: Track, options: Options) -> bool:
-    return "memory" in options.groups and track.limits.peak_memory is not None
+def _prepare(kind: Kind, track: Track, data: DataSource, options: Options, progress: Progress) -> _Job:
+    if needs_images(track, options.groups) and track.contract.channels != (3, 3):
+        rule = "Fidelity and runtime are measured on RGB images: channels must be [3, 3]"
+        remedy = "Leave [fidelity] and [runtime] out of the track."
+        raise ChallengeError(rule, found=f"{list(track.contract.channels)} in {track.title}", remedy=remedy)
+    pairs: tuple[Pair, ...] = ()
+    if track.fidelity is not None and options.groups & {"fidelity", *LOOKS_AT_IMAGES}:
+        pairs = find_pairs(data.root, track.fidelity)
+    hd_images: list[Array] = []
+    baseline = None
+    if track.runtime is not None and "runtime" in options.groups:
+        hd_images = timing_images(data.root, track.runtime)
+        baseline = baseline_path(track.runtime.baseline, kind, given=options.baseline)
+        if options.baseline is not None:
+            check_baseline(
+                baseline, track.contract, threads=options.threads, time_limit_s=options.time_limit_s
+            )
+    return _Job(kind, track, options, progress, pairs, hd_images, baseline)
 
 
-def _wants_runtime(track: Track, options: Options) -> bool:
-    return "runtime" in options.groups and track.runtime is not None
+def _session(model: Path, kind: Kind, track: Track, options: Options, *, limit_mib: float) -> ModelSession:
+    return ModelSession(
+        model,
+        kind,
+        track.contract,
+        threads=options.threads,
+        time_limit_s=options.time_limit_s,
+        memory_limit_mib=limit_mib,
+    )
 
 
-def _contract(
-    session: ModelSession,
-    evidence: Evidence,
-    track: Track,
-    pairs: tuple[Pair, ...],
-    options: Options,
-    progress: Progress,
-) -> Evidence:
-    contract = track.contract
-    advance = progress("contract", 4)
+def _safe_mib(track: Track) -> float:
+    """Memory that a model may take where the rules say nothing: what leaves this machine standing."""
+    cap = track.limits.peak_memory
+    return max(SAFE_SHARE * memory_mib(), cap.total_rss_mib if cap else 0.0)
+
+
+def _contract(session: ModelSession, evidence: Evidence, job: _Job) -> Evidence:
+    cap = job.track.limits.peak_memory
+    advance = job.progress("contract", 3)
     try:
         loaded = session.load()
     except (ModelFailed, WorkerStopped) as error:
-        return replace(evidence, load_error=error.found or error.rule)
+        return replace(evidence, load_error=short(error))
     evidence = replace(
-        evidence, interface=loaded.interface, used_input=loaded.used_input, used_output=loaded.used_output
+        evidence,
+        interface=loaded.interface,
+        used_input=loaded.used_input,
+        used_output=loaded.used_output,
+        stopped=blocking_reason(loaded, job.track.contract),
     )
-    reason = contract_of.blocking_reason(loaded, contract)
-    if reason is not None:
-        return replace(evidence, stopped=reason)
     advance(1, "sizes")
-    if "resolution" in options.groups:
-        sizes = [*contract_of.trial_sizes(contract)]
-        if track.limits.peak_memory is not None and not _wants_memory(track, options):
-            sizes.append((track.limits.peak_memory.height, track.limits.peak_memory.width))
-        trials = tuple(contract_of.try_size(session, contract, h, w) for h, w in sizes)
-        evidence = replace(evidence, size_trials=trials)
-    advance(1, "range")
-    if options.groups & {"contract", "range"}:
-        evidence = _ranges(session, evidence, track, pairs)
-    advance(2, "")
-    return evidence
-
-
-def _ranges(session: ModelSession, evidence: Evidence, track: Track, pairs: tuple[Pair, ...]) -> Evidence:
-    contract = track.contract
-    samples: tuple[RangeSample, ...] = ()
-    try:
-        samples = contract_of.measure_ranges(session, contract_of.range_inputs(track, pairs), contract)
-        return replace(
-            evidence,
-            range_samples=samples,
-            clips_itself=contract_of.clips_by_itself(session, contract),
-            determinism_max_abs=contract_of.repeat_difference(session, contract),
-        )
-    except (ModelFailed, WorkerStopped) as error:
-        return replace(
-            evidence, range_samples=samples or None, stopped=f"not run: {error.found or error.rule}"
-        )
-
-
-def _fidelity(
-    session: ModelSession,
-    evidence: Evidence,
-    track: Track,
-    pairs: tuple[Pair, ...],
-    options: Options,
-    progress: Progress,
-    kind: Kind,
-) -> Evidence:
-    rules = track.fidelity
-    if rules is None or "fidelity" not in options.groups:
+    if evidence.stopped is not None:
         return evidence
-    try:
-        chosen = pairs[: options.images]
-        batch = usable_batch(session, kind, chosen, rules, scale=track.contract.scale)
-        fidelity, sample = measure_fidelity(
+    return gather_contract(
+        session,
+        evidence,
+        job.track,
+        groups=job.options.groups,
+        pairs=job.pairs,
+        more_sizes=[(cap.height, cap.width)] if cap is not None and not job.wants_memory else [],
+        advance=advance,
+    )
+
+
+def _fidelity(session: ModelSession, evidence: Evidence, job: _Job, decoded: ReadAhead) -> Evidence:
+    rules, contract = job.track.fidelity, job.track.contract
+    assert rules is not None
+
+    def measure(pairs: ReadAhead, batch: int) -> Evidence:
+        measurement = measure_fidelity(
             session.run,
-            chosen,
+            pairs,
             rules,
-            scale=track.contract.scale,
             batch=batch,
-            available=len(pairs),
-            warn_range=track.contract.warn_range,
-            advance=progress("fidelity", len(chosen)),
+            available=len(job.pairs),
+            warn_range=contract.warn_range,
+            advance=job.progress("fidelity", len(job.measured)),
         )
-    except (ModelFailed, WorkerStopped) as error:
-        return replace(evidence, fidelity_error=f"{error.rule}; found {error.found}")
-    samples = (*(evidence.range_samples or ()), sample)
-    return replace(evidence, fidelity=fidelity, range_samples=samples)
+        samples = (*(evidence.range_samples or ()), measurement.values)
+        return replace(evidence, fidelity=measurement.fidelity, range_samples=samples)
 
-
-def _memory(
-    session: ModelSession, evidence: Evidence, track: Track, options: Options, progress: Progress
-) -> Evidence:
-    cap = track.limits.peak_memory
-    if cap is None or not _wants_memory(track, options):
-        return evidence
-    advance = progress("memory", 1)
     try:
-        outcome = measure_memory(session, cap, track.contract)
+        batch = usable_batch(session.run, job.kind, job.measured, rules, scale=contract.scale)
+        try:
+            return measure(decoded, batch)
+        except BatchMixed:
+            with ReadAhead(job.measured, job.read) as again:
+                return measure(again, 1)
+    except (ModelFailed, WorkerStopped) as error:
+        rule = error.rule if error.found else ""
+        return replace(evidence, fidelity_error=f"{rule}; found {short(error)}" if rule else short(error))
+
+
+def _memory(session: ModelSession, evidence: Evidence, job: _Job) -> Evidence:
+    cap = job.track.limits.peak_memory
+    if cap is None or not job.wants_memory:
+        return evidence
+    advance = job.progress("memory", 1)
+    trial: SizeTrial | None
+    try:
+        outcome = measure_memory(session, cap, job.track.contract)
         trial = outcome.trial
         evidence = replace(evidence, memory=outcome.memory)
     except (ModelFailed, WorkerStopped) as error:
-        trial = SizeTrial(height=cap.height, width=cap.width, output=None, error=error.found or error.rule)
-        evidence = replace(evidence, memory_error=error.found or error.rule)
+        trial = SizeTrial(height=cap.height, width=cap.width, output=None, error=short(error))
+        evidence = replace(evidence, memory_error=short(error))
     advance(1, "")
-    if "resolution" in options.groups:
+    if "resolution" in job.options.groups and trial is not None:
         evidence = replace(evidence, size_trials=(*(evidence.size_trials or ()), trial))
     return evidence
 
 
-def _runtime(
-    session: ModelSession,
-    evidence: Evidence,
-    track: Track,
-    options: Options,
-    progress: Progress,
-    images: list[Array],
-    kind: Kind,
-) -> Evidence:
-    rules = track.runtime
-    if rules is None or not images:
+def _runtime(session: ModelSession, evidence: Evidence, job: _Job) -> Evidence:
+    if job.baseline is None or (evidence.memory is not None and evidence.memory.stopped is not None):
         return evidence
-    if evidence.memory is not None and evidence.memory.stopped is not None:
-        return replace(evidence, runtime_error="not timed: the model was stopped at the memory limit")
-    advance = progress("runtime", options.max_runs)
+    advance = job.progress("runtime", job.options.max_runs)
 
     def note(done: int, ratio: Ratio) -> None:
         advance(1 if done > 2 else 2, f"{ratio.value:.3f}x, {ratio.low:.3f} to {ratio.high:.3f}")
@@ -231,15 +264,14 @@ def _runtime(
     try:
         runtime = measure_runtime(
             session,
-            rules,
-            track,
-            images=images,
-            baseline=options.baseline or baseline_path(rules.baseline, kind),
-            threads=options.threads,
-            time_limit_s=options.time_limit_s,
-            max_runs=options.max_runs,
+            job.track.contract,
+            images=job.hd_images,
+            baseline=job.baseline,
+            threads=job.options.threads,
+            time_limit_s=job.options.time_limit_s,
+            max_runs=job.options.max_runs,
             note=note,
         )
     except (ModelFailed, WorkerStopped) as error:
-        return replace(evidence, runtime_error=error.found or error.rule)
+        return replace(evidence, runtime_error=short(error))
     return replace(evidence, runtime=runtime)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 from pixelproof.challenge import Challenge, Track, load_challenge, rules_sha256
 from pixelproof.data import DataSource
 from pixelproof.environment import environment
-from pixelproof.errors import ReportError
+from pixelproof.errors import CallError, ReportError
 from pixelproof.report import CheckResult, Evidence, Report
 from pixelproof.validate.checks import all_checks
 from pixelproof.validate.checks.base import GROUPS, Group
@@ -18,6 +19,8 @@ from pixelproof.validate.gather import Options, Progress, gather
 from pixelproof.validate.scoring import pirm_total
 
 CONTRACT_GROUPS: frozenset[Group] = frozenset({"contract", "range", "resolution", "size"})
+LEFT_OUT = "left out by --only or --skip"
+NO_IMAGES = "no images used"
 
 
 def judge(
@@ -25,7 +28,7 @@ def judge(
     *,
     challenge_name: str,
     track_name: str,
-    data: DataSource,
+    data: DataSource | None,
     options: Options,
     progress: Progress,
     mos: float | None = None,
@@ -34,21 +37,23 @@ def judge(
 
     Args:
         challenge_name: a shipped challenge's id, or the path of a TOML file.
+        data: where the challenge's images are; None where `gather.needs_images` says that none are used.
         mos: mean opinion score that replaces MS-SSIM in the scores, where the rules foresee it.
 
     Raises:
-        CallError: unknown challenge or track.
+        CallError: unknown challenge or track, or a score that the rules don't foresee.
         ArtifactError: the file is no artifact at all.
         ImageError: the track's images can't be used.
     """
     challenge = load_challenge(challenge_name)
     track = challenge.track(track_name)
-    evidence, libraries = gather(model, track, data, options, progress)
+    check_mos(mos, track)
+    evidence, libraries = gather(model, track, data or DataSource(Path(), "given"), options, progress)
     return Report(
         challenge=challenge.id,
         track=track_name,
-        data=data.label,
-        official_data=data.origin != "samples",
+        data=NO_IMAGES if data is None else data.label,
+        official_data=data is None or data.origin != "samples",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         evidence=evidence,
         checks=verdicts(evidence, track, groups=options.groups),
@@ -59,24 +64,48 @@ def judge(
     )
 
 
-def rejudge(saved: Report, *, challenge_name: str, track_name: str, mos: float | None = None) -> Report:
-    """The verdicts of a saved report under other rules, from its figures alone.
+def rejudge(
+    saved: Report,
+    *,
+    challenge_name: str,
+    track_name: str | None = None,
+    mos: float | None = None,
+    groups: Collection[Group] = GROUPS,
+) -> Report:
+    """The verdicts of a saved report under other limits, ranges and weights, from its figures alone.
+
+    Figures stay as they were measured. What was left out then stays left out.
+
+    Args:
+        track_name: the report's where it is None.
+        mos: the report's where it is None.
+        groups: judged again; the others become ``not_run``.
 
     Raises:
-        CallError: unknown challenge or track.
-        ReportError: the report is of another track.
+        CallError: unknown challenge or track, or a score that the rules don't foresee.
+        ReportError: the report is of another challenge or track.
     """
     challenge = load_challenge(challenge_name)
-    track = challenge.track(track_name)
-    if (saved.challenge, saved.track) != (challenge.id, track_name):
-        found = f"{saved.challenge}, track {saved.track}"
-        raise ReportError(f"The report must be of {challenge.id}, track {track_name}", found=found)
+    track = challenge.track(saved.track if track_name is None else track_name)
+    asked = challenge.id, saved.track if track_name is None else track_name
+    if (saved.challenge, saved.track) != asked:
+        remedy = "Name its challenge with --challenge; a copied TOML file keeps the id."
+        raise ReportError(
+            f"The report must be of {asked[0]}, track {asked[1]}",
+            found=f"{saved.challenge}, track {saved.track}",
+            remedy=remedy,
+        )
     chosen = saved.mos if mos is None else mos
+    check_mos(chosen, track)
+    sha256 = rules_sha256(challenge_name)
+    same_rules = sha256 == saved.rules_sha256
+    evidence = saved.evidence if same_rules else _without_shares(saved.evidence)
+    was_left_out = {check.id for check in saved.checks if check.found == LEFT_OUT}
     return replace(
         saved,
-        checks=verdicts(saved.evidence, track, groups=frozenset(GROUPS)),
-        scores=scores(saved.evidence, track, mos=chosen),
-        rules_sha256=rules_sha256(challenge_name),
+        checks=verdicts(evidence, track, groups=groups, left_out=was_left_out),
+        scores=scores(evidence, track, mos=chosen),
+        rules_sha256=sha256,
         mos=chosen,
     )
 
@@ -94,23 +123,52 @@ def judge_contract(model_path: Path, challenge: Challenge, track_name: str) -> t
     return tuple(check.run(evidence, track) for check in all_checks() if check.group in CONTRACT_GROUPS)
 
 
-def verdicts(evidence: Evidence, track: Track, *, groups: Collection[Group]) -> tuple[CheckResult, ...]:
-    """Every check's verdict; those that were not asked for are reported as not run."""
+def verdicts(
+    evidence: Evidence, track: Track, *, groups: Collection[Group], left_out: Collection[str] = ()
+) -> tuple[CheckResult, ...]:
+    """Every check's verdict; those that were not asked for are reported as not run.
+
+    Args:
+        left_out: ids of further checks that were not asked for.
+    """
     results = []
     for check in all_checks():
         result = check.run(evidence, track)
-        if check.group not in groups and check.id != "loads":
-            result = check.not_run(result.expected, "left out by --only or --skip")
+        if not check.always and (check.group not in groups or check.id in left_out):
+            result = check.not_run(result.expected, LEFT_OUT)
         results.append(result)
     return tuple(results)
 
 
 def scores(evidence: Evidence, track: Track, *, mos: float | None) -> Mapping[str, float] | None:
-    """The track's scores; None where fidelity or runtime is missing or the track has none."""
+    """The track's scores; None where fidelity or runtime is missing or no number, or the track has none."""
     fidelity, runtime, rules = evidence.fidelity, evidence.runtime, track.scores
     if rules is None or fidelity is None or runtime is None:
         return None
     quality = mos if mos is not None else fidelity.ms_ssim
-    if quality is None:
+    if quality is None or math.isnan(quality) or math.isnan(fidelity.psnr_db):
         return None
     return pirm_total(psnr_db=fidelity.psnr_db, ms_ssim=quality, speedup=runtime.speedup, rules=rules)
+
+
+def check_mos(mos: float | None, track: Track) -> None:
+    """Refuse a mean opinion score that the rules don't foresee.
+
+    Raises:
+        CallError: it is no score, or the track takes none.
+    """
+    if mos is None:
+        return
+    if not 0 <= mos <= 5:
+        raise CallError("--mos must be between 0 and 5", found=f"{mos:g}")
+    if track.scores is None or not track.scores.mos_may_replace_ms_ssim:
+        found = "no scores" if track.scores is None else "mos_may_replace_ms_ssim = false"
+        raise CallError("--mos must be foreseen by the rules", found=f"{found} in this track")
+
+
+def _without_shares(evidence: Evidence) -> Evidence:
+    """Shares of values outside were counted against the range of other rules; extremes hold under any."""
+    samples = evidence.range_samples
+    if samples is None:
+        return evidence
+    return replace(evidence, range_samples=tuple(replace(s, share_outside=math.nan) for s in samples))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +11,6 @@ from pixelproof import images
 from pixelproof.challenge import Fidelity
 from pixelproof.errors import ImageError
 from pixelproof.images import Rgb8
-from pixelproof.measure.protocol import Array
 
 
 @dataclass(frozen=True)
@@ -30,28 +31,17 @@ def find_pairs(root: Path, rules: Fidelity) -> tuple[Pair, ...]:
     Raises:
         ImageError: folders missing or empty, or images without a partner.
     """
-    targets = images.list_images(root / rules.targets)
-    if not targets:
-        raise ImageError("A folder of targets must hold images", found=f"none in {root / rules.targets}")
+    targets = _listed(root / rules.targets, "targets")
     if rules.inputs is None:
         return tuple(Pair(target.name, target, None) for target in targets)
-    return _matched(targets, images.list_images(root / rules.inputs), root / rules.inputs)
+    return _matched(targets, _listed(root / rules.inputs, "inputs"), root / rules.inputs)
 
 
-def _matched(targets: tuple[Path, ...], inputs: tuple[Path, ...], folder: Path) -> tuple[Pair, ...]:
-    by_stem = {path.stem: path for path in inputs}
-    alone = [t.name for t in targets if t.stem not in by_stem]
-    alone += sorted(p.name for stem, p in by_stem.items() if stem not in {t.stem for t in targets})
-    if alone:
-        listed = ", ".join(alone[:5]) + (f" and {len(alone) - 5} more" if len(alone) > 5 else "")
-        raise ImageError(
-            f"Inputs in {folder} and targets must have the same names", found=f"no partner for {listed}"
-        )
-    return tuple(Pair(target.name, target, by_stem[target.stem]) for target in targets)
+def read_pair(pair: Pair, rules: Fidelity, *, scale: int) -> tuple[Rgb8, Rgb8]:
+    """(input, target), both uint8, (height, width, 3), in [0, 255].
 
-
-def read_pair(pair: Pair, rules: Fidelity, *, scale: int) -> tuple[Array, Rgb8]:
-    """(input float32 in [0, 1], target uint8), both (height, width, 3).
+    Args:
+        scale: target size over input size.
 
     Raises:
         ImageError: unreadable, or sizes that don't belong together.
@@ -64,8 +54,42 @@ def read_pair(pair: Pair, rules: Fidelity, *, scale: int) -> tuple[Array, Rgb8]:
     expected = source.shape[0] * scale, source.shape[1] * scale
     if expected != target.shape[:2]:
         found = f"{source.shape[0]}x{source.shape[1]} and {target.shape[0]}x{target.shape[1]} for {pair.name}"
-        raise ImageError(f"A target must be {scale} times the size of its input", found=found)
-    return images.unit_from_8bit(source), target
+        times = "the size" if scale == 1 else f"{scale} times the size"
+        raise ImageError(f"A target must have {times} of its input", found=found)
+    return source, target
+
+
+def _listed(folder: Path, what: str) -> tuple[Path, ...]:
+    found = images.list_images(folder)
+    if not found:
+        remedy = f"Put PNG, JPEG, BMP, TIFF or WebP files there; --data names the folder above {what}."
+        raise ImageError(f"A folder of {what} must hold images", found=f"none in {folder}", remedy=remedy)
+    return found
+
+
+def _matched(targets: Sequence[Path], inputs: Sequence[Path], folder: Path) -> tuple[Pair, ...]:
+    _check_unique(targets)
+    _check_unique(inputs)
+    by_stem = {path.stem: path for path in inputs}
+    wanted = {target.stem for target in targets}
+    alone = [t.name for t in targets if t.stem not in by_stem]
+    alone += [p.name for p in inputs if p.stem not in wanted]
+    if alone:
+        rule = f"Inputs in {folder} and targets in {targets[0].parent} must have the same names"
+        raise ImageError(rule, found=f"no partner for {_some(alone)}")
+    return tuple(Pair(target.name, target, by_stem[target.stem]) for target in targets)
+
+
+def _check_unique(paths: Sequence[Path]) -> None:
+    counted = Counter(path.stem for path in paths)
+    twice = [path.name for path in paths if counted[path.stem] > 1]
+    if twice:
+        rule = f"Images of {paths[0].parent} must differ in more than their suffix"
+        raise ImageError(rule, found=_some(twice))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _degraded(target: Rgb8, rules: Fidelity, name: str) -> Rgb8:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pixelproof.contract import Contract
@@ -14,8 +16,11 @@ from pixelproof.measure.worker import Loaded, Worker
 class ModelSession:
     """Runs one artifact; each call either answers or raises, and the next call starts afresh.
 
+    A context manager: leaving it ends the worker.
+
     Args:
         contract: its tensor names are used where the artifact has them.
+        threads: of the model's runtime; None for all cores.
         time_limit_s: of each call.
         memory_limit_mib: resident size at which the worker is stopped.
     """
@@ -28,7 +33,7 @@ class ModelSession:
         *,
         threads: int | None,
         time_limit_s: float,
-        memory_limit_mib: float | None,
+        memory_limit_mib: float,
     ) -> None:
         self._path = path
         self._kind = kind
@@ -44,7 +49,7 @@ class ModelSession:
         return self
 
     def __exit__(self, *reason: object) -> None:
-        self._drop()
+        self.close()
 
     def start(self) -> Worker:
         """The worker, its imports under way, the model not necessarily loaded."""
@@ -61,14 +66,11 @@ class ModelSession:
         Raises:
             ArtifactError, ModelFailed, WorkerStopped: as `Worker.load`.
         """
-        worker = self.start()
-        try:
+        with self._fresh_after_stop():
+            worker = self.start()
             loaded = worker.load(
                 self._path, self._kind, input_name=self._contract.input, output_name=self._contract.output
             )
-        except WorkerStopped:
-            self._drop()
-            raise
         self._is_loaded = True
         self.libraries.update(worker.libraries)
         return loaded
@@ -79,20 +81,32 @@ class ModelSession:
         Raises:
             ModelFailed, WorkerStopped: the model can't.
         """
-        try:
-            return self.worker().run(x)
-        except WorkerStopped:
-            self._drop()
-            raise
+        with self.worker() as worker:
+            return worker.run(x)
 
-    def worker(self) -> Worker:
-        """The worker with the model loaded."""
+    @contextmanager
+    def worker(self) -> Iterator[Worker]:
+        """The worker with the model loaded.
+
+        Raises:
+            ArtifactError, ModelFailed, WorkerStopped: it can't be loaded.
+        """
         if not self._is_loaded:
             self.load()
-        return self.start()
+        with self._fresh_after_stop():
+            yield self.start()
 
-    def _drop(self) -> None:
+    def close(self) -> None:
+        """End the worker; the next call starts another."""
         if self._worker is not None:
             self._worker.close()
         self._worker = None
         self._is_loaded = False
+
+    @contextmanager
+    def _fresh_after_stop(self) -> Iterator[None]:
+        try:
+            yield
+        except WorkerStopped:
+            self.close()
+            raise

@@ -20,12 +20,14 @@ class Check(ABC):
         title: the rule in a few words.
         group: what ``--only`` and ``--skip`` name.
         position: place in the report.
+        always: whether it is judged even where its group is left out, because the others rest on it.
     """
 
     id: ClassVar[str]
     title: ClassVar[str]
     group: ClassVar[Group]
     position: ClassVar[int]
+    always: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, evidence: Evidence, track: Track) -> CheckResult:

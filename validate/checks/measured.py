@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from pixelproof.challenge import Track
-from pixelproof.report import CheckResult, Evidence, Status
+from pixelproof.report import CheckResult, Evidence, Fidelity, Status
 from pixelproof.validate.checks.base import Check
 
 
@@ -24,15 +26,20 @@ class PeakMemory(Check):
         remedy = "Fewer channels at full resolution; work on a space_to_depth or strided copy of the image."
         memory = evidence.memory
         if evidence.memory_error is not None:
-            return self.result("failed", expected=expected, found=evidence.memory_error, remedy=remedy)
+            wrong = f"The model must run at {cap.height}x{cap.width}."
+            return self.result("failed", expected=expected, found=evidence.memory_error, remedy=wrong)
         if memory is None:
-            return self.not_run(expected, evidence.stopped or "not run")
+            return self.not_run(expected, "not measured")
+        if (memory.height, memory.width) != (cap.height, cap.width):
+            return self.not_run(expected, f"measured at {memory.height}x{memory.width}")
         found = (
             f"{memory.peak_rss_mib:.0f} MiB: {memory.baseline_rss_mib:.0f} the runtime's own, "
-            f"{memory.model_mib:.0f} the model's ({memory.method})"
+            f"{memory.model_mib:.0f} the model's"
         )
         if memory.stopped is not None:
-            return self.result("failed", expected=expected, found=f"{found}; {memory.stopped}", remedy=remedy)
+            if memory.limit_mib < cap.total_rss_mib:
+                return self.not_run(expected, f"stopped at {memory.limit_mib:g} MiB: judge the model again")
+            return self.result("failed", expected=expected, found=f"stopped at {found}", remedy=remedy)
         status: Status = "passed" if memory.peak_rss_mib <= cap.total_rss_mib else "failed"
         return self.result(status, expected=expected, found=found, remedy=remedy)
 
@@ -47,27 +54,28 @@ class FidelityMeasured(Check):
 
     def run(self, evidence: Evidence, track: Track) -> CheckResult:
         """Passed where every image could be measured: the challenge ranks by it and sets no minimum."""
-        expected = "PSNR and MS-SSIM on every image"
         if track.fidelity is None:
             return self.not_run("none in this track", "not measured in this track")
+        expected = "PSNR and MS-SSIM of every image" if track.fidelity.ms_ssim else "PSNR of every image"
         if evidence.fidelity_error is not None:
             remedy = "The model must run on the track's images and keep their size."
             return self.result("failed", expected=expected, found=evidence.fidelity_error, remedy=remedy)
         fidelity = evidence.fidelity
         if fidelity is None:
-            return self.not_run(expected, evidence.stopped or "not run")
+            return self.not_run(expected, "not measured")
+        lost = _not_a_number(fidelity)
+        if lost:
+            found = f"not a number on {', '.join(lost[:3])}" + (
+                f" and {len(lost) - 3} more" * (len(lost) > 3)
+            )
+            remedy = "The output is not finite there, or so unlike its target that MS-SSIM has no value."
+            return self.result("failed", expected=expected, found=found, remedy=remedy)
         count = len(fidelity.per_image)
-        if fidelity.psnr_db != fidelity.psnr_db:
-            found = "not a number on some images"
-            return self.result(
-                "failed", expected=expected, found=found, remedy="See the check on finite output."
-            )
         ssim = "" if fidelity.ms_ssim is None else f", MS-SSIM {fidelity.ms_ssim:.5f}"
-        found = f"{fidelity.psnr_db:.4f} dB{ssim} ({count} images)"
+        found = f"{fidelity.psnr_db:.4f} dB{ssim} over {count} images"
         if count < fidelity.images_available:
-            remedy = (
-                f"Judge without --images for the challenge's figure over all {fidelity.images_available}."
-            )
+            found = f"{found} of {fidelity.images_available}"
+            remedy = "Judge without --images for the challenge's figure."
             return self.result("warning", expected=expected, found=found, remedy=remedy)
         return self.result("passed", expected=expected, found=found)
 
@@ -82,7 +90,7 @@ class RuntimeMeasured(Check):
 
     def run(self, evidence: Evidence, track: Track) -> CheckResult:
         """A warning where the interval of the ratio did not get narrow enough."""
-        expected = "speed beside the baseline, known to ±1 %"
+        expected = "speed beside the baseline, to ±1 %"
         if track.runtime is None:
             return self.not_run("none in this track", "not measured in this track")
         if evidence.runtime_error is not None:
@@ -90,12 +98,22 @@ class RuntimeMeasured(Check):
             return self.result("failed", expected=expected, found=evidence.runtime_error, remedy=remedy)
         runtime = evidence.runtime
         if runtime is None:
-            return self.not_run(expected, evidence.stopped or "not run")
+            stopped = evidence.memory is not None and evidence.memory.stopped is not None
+            return self.not_run(expected, "not timed: it passed the memory limit" if stopped else "not timed")
         found = (
-            f"{runtime.latency_ms.p50:.1f} ms, {runtime.speedup:.3f}x the baseline's speed "
-            f"({runtime.speedup_low:.3f} to {runtime.speedup_high:.3f}, {len(runtime.samples.solution_ms)} pairs)"
+            f"{runtime.speedup:.3f}x the baseline's speed, {runtime.speedup_low:.3f} to {runtime.speedup_high:.3f}; "
+            f"{runtime.latency_ms.p50:.1f} ms against {runtime.baseline_ms.p50:.1f} ms "
+            f"({len(runtime.samples.solution_ms)} pairs)"
         )
         remedy = "Close other programs and judge again, or allow more pairs with --max-runs."
         return self.result(
             "passed" if runtime.converged else "warning", expected=expected, found=found, remedy=remedy
         )
+
+
+def _not_a_number(fidelity: Fidelity) -> list[str]:
+    return [
+        image.name
+        for image in fidelity.per_image
+        if math.isnan(image.psnr_db) or (image.ms_ssim is not None and math.isnan(image.ms_ssim))
+    ]

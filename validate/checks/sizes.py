@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pixelproof.challenge import Track
 from pixelproof.files import MIB
 from pixelproof.report import CheckResult, Evidence, SizeTrial, Status
@@ -17,25 +19,35 @@ class Resolution(Check):
     position = 70
 
     def run(self, evidence: Evidence, track: Track) -> CheckResult:
-        """Failed at the first size that is refused or comes out wrong."""
+        """Failed where a size is refused or comes out wrong."""
         contract = track.contract
         scale = f" x {contract.scale}" if contract.scale != 1 else ""
-        expected = f"output size = input size{scale} at every size tried"
+        expected = f"output size = input size{scale}, at every size"
         trials = evidence.size_trials
         if not trials:
-            return self.not_run(expected, evidence.stopped or "not run")
-        broken = [t for t in trials if not _right(t, contract.scale, contract.channels[1])]
-        sizes = ", ".join(f"{t.height}x{t.width}" for t in trials)
-        if broken:
-            fixed = "" if len(broken) < len(trials) else " (at every size)"
-            found = "; ".join(_failure(t) for t in broken[:2]) + fixed
+            return self.not_run(expected, "no size was tried")
+        refused = [t for t in trials if t.output is None]
+        wrong = [t for t in trials if t.output is not None and not _right(t, contract.scale)]
+        right = _sizes([t for t in trials if _right(t, contract.scale)])
+        if refused or wrong:
+            parts = []
+            if wrong:
+                parts.append(", ".join(_outcome(t) for t in wrong))
+            if refused:
+                parts.append(f"refused at {_sizes(refused)}: {refused[0].error}")
+            if right:
+                parts.append(f"right at {right}")
             remedy = "Leave height and width open when freezing: a placeholder of (1, None, None, channels)."
-            return self.result("failed", expected=expected, found=found, remedy=remedy)
-        if _states_fixed_shape(evidence):
-            found = f"right at {sizes}, but the file states a fixed shape and had to be resized"
+            if wrong:
+                remedy = "What halves the picture inside must crop or pad it to the input's size at the end."
+            elif not right and not _states_fixed_shape(evidence):
+                remedy = "The model ran at no size at all: mend that first."
+            return self.result("failed", expected=expected, found="; ".join(parts), remedy=remedy)
+        if contract.any_resolution and _states_fixed_shape(evidence):
+            found = f"right at {right}, but the file states a fixed shape and had to be resized"
             remedy = "Submit the .pb, which takes any size by itself."
             return self.result("warning", expected=expected, found=found, remedy=remedy)
-        return self.result("passed", expected=expected, found=f"right at {sizes}")
+        return self.result("passed", expected=expected, found=f"right at {right}")
 
 
 class Size(Check):
@@ -58,15 +70,19 @@ class Size(Check):
         return self.result(status, expected=expected, found=f"{mib:.2f} MiB", remedy=remedy)
 
 
-def _right(trial: SizeTrial, scale: int, channels: int) -> bool:
-    return trial.output == (1, trial.height * scale, trial.width * scale, channels)
+def _right(trial: SizeTrial, scale: int) -> bool:
+    wanted = 1, trial.height * scale, trial.width * scale
+    return trial.output is not None and len(trial.output) == 4 and trial.output[:3] == wanted
 
 
-def _failure(trial: SizeTrial) -> str:
-    where = f"{trial.height}x{trial.width}"
-    if trial.output is None:
-        return f"{where} refused: {trial.error}"
-    return f"{where} gave {'x'.join(map(str, trial.output))}"
+def _outcome(trial: SizeTrial) -> str:
+    output = trial.output or ()
+    kept = output[1:3] if len(output) == 4 and output[0] == 1 else output
+    return f"{trial.height}x{trial.width} became {'x'.join(map(str, kept)) or 'a single number'}"
+
+
+def _sizes(trials: Sequence[SizeTrial]) -> str:
+    return ", ".join(f"{t.height}x{t.width}" for t in trials)
 
 
 def _states_fixed_shape(evidence: Evidence) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pixelproof.challenge import Track
 from pixelproof.report import CheckResult, Evidence, RangeSample
 from pixelproof.validate.checks.base import Check
@@ -20,13 +22,14 @@ class Finite(Check):
         expected = "no NaN and no infinity"
         samples = evidence.range_samples
         if not samples:
-            return self.not_run(expected, evidence.stopped or "not run")
+            return self.not_run(expected, "no output was looked at")
         bad = [s for s in samples if s.non_finite]
         if bad:
-            found = ", ".join(f"{s.non_finite} values on {s.source}" for s in bad)
+            found = ", ".join(f"{s.non_finite} values on {s.source}" for s in bad[:3])
+            found += f" and on {len(bad) - 3} more" if len(bad) > 3 else ""
             remedy = "Look for a division or a square root of zero, or weights that diverged in training."
-            return self.result("failed", expected=expected, found=found, remedy=remedy)
-        return self.result("passed", expected=expected, found=f"finite on {len(samples)} kinds of input")
+            return self.result("failed", expected=expected, found=f"NaN or infinity: {found}", remedy=remedy)
+        return self.result("passed", expected=expected, found=f"finite on {_sources(samples)}")
 
 
 class Range(Check):
@@ -41,23 +44,30 @@ class Range(Check):
         """A warning outside the rule's range, failed where the model was made for another one."""
         low, high = track.contract.warn_range
         least, most = track.contract.fail_range
-        expected = f"[{low:g}, {high:g}]; beyond [{least:g}, {most:g}] the model was made for another range"
-        samples = [s for s in evidence.range_samples or () if s.minimum == s.minimum]
+        expected = f"[{low:g}, {high:g}]; [{least:g}, {most:g}] with a warning"
+        if not evidence.range_samples:
+            return self.not_run(expected, "no output was looked at")
+        samples = [s for s in evidence.range_samples if not math.isnan(s.minimum)]
         if not samples:
-            return self.not_run(expected, evidence.stopped or "not run")
+            remedy = "See the check on finite output."
+            return self.result("failed", expected=expected, found="no finite value", remedy=remedy)
         down, up = min(samples, key=lambda s: s.minimum), max(samples, key=lambda s: s.maximum)
         found = f"{_number(down.minimum)} to {_number(up.maximum)}"
         if down.minimum < least or up.maximum > most:
             worst = down if least - down.minimum > up.maximum - most else up
             remedy = (
-                f"On {worst.source}. Scale inside the model: inputs come in [0, 1] and outputs must too; a model "
-                "trained on 0..255 divides, one trained on -1..1 ends with x / 2 + 0.5."
+                f"This was on {worst.source}. Images go in as 0..1 and must come out so. A model trained on 0..255 "
+                "multiplies its input by 255 and divides its output again, inside the graph; one that ends in "
+                "-1..1 ends with x / 2 + 0.5."
             )
             return self.result("failed", expected=expected, found=found, remedy=remedy)
         if down.minimum < low or up.maximum > high:
-            share = max(s.share_outside for s in samples)
-            found += f"; {share:.2%} of values outside on {_worst_share(samples).source}"
-            remedy = "The challenge clips; --clip in convert-model puts the clip into the graph."
+            worst = max(samples, key=lambda s: s.share_outside)
+            if not math.isnan(worst.share_outside):
+                found += f"; most outside on {worst.source}: {worst.share_outside:.2%}"
+            remedy = (
+                "The challenge clips, so this may stay; convert-model --clip puts the clip into the graph."
+            )
             return self.result("warning", expected=expected, found=found, remedy=remedy)
         if evidence.clips_itself:
             found += "; the graph clips by itself"
@@ -78,17 +88,18 @@ class Determinism(Check):
         expected = f"two runs agree within {self.limit:g}"
         apart = evidence.determinism_max_abs
         if apart is None:
-            return self.not_run(expected, evidence.stopped or "not run")
-        if apart > self.limit or apart != apart:
+            return self.not_run(expected, "not run twice")
+        if apart > self.limit or math.isnan(apart):
             remedy = "Switch dropout and random noise off for inference."
             return self.result("failed", expected=expected, found=f"{apart:.3g} apart", remedy=remedy)
         found = "bit-equal" if apart == 0 else f"{apart:.1e} apart"
         return self.result("passed", expected=expected, found=found)
 
 
+def _sources(samples: tuple[RangeSample, ...]) -> str:
+    names = [sample.source for sample in samples]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
 def _number(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 100 else f"{value:.4g}"
-
-
-def _worst_share(samples: list[RangeSample]) -> RangeSample:
-    return max(samples, key=lambda s: s.share_outside)

@@ -1,0 +1,157 @@
+"""Runtime on the track's large images, beside a baseline that is timed in the same minutes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TypeVar
+
+from pixelproof.challenge import Runtime as RuntimeRules
+from pixelproof.contract import Contract
+from pixelproof.errors import CallError, ImageError, ModelFailed, WorkerStopped
+from pixelproof.images import list_images, read_rgb8, unit_from_8bit
+from pixelproof.measure.formats import Kind, detect_kind
+from pixelproof.measure.protocol import Array
+from pixelproof.measure.runtime import Ratio, interleaved
+from pixelproof.measure.worker import Worker
+from pixelproof.report import Percentiles, Runtime, RuntimeSamples
+from pixelproof.validate.session import ModelSession
+
+T = TypeVar("T")
+
+WARM_UP_RUNS = 2
+TIMED_IMAGES = 4
+SUFFIXES: dict[Kind, str] = {"pb": ".pb", "savedmodel": "", "tflite": ".tflite", "onnx": ".onnx"}
+
+
+def timing_images(root: Path, rules: RuntimeRules) -> list[Array]:
+    """Up to four images as float32 (1, height, width, 3) in [0, 1], of the size that the rules name.
+
+    Args:
+        root: the challenge's data folder.
+
+    Raises:
+        ImageError: none there, unreadable, or of another size.
+    """
+    folder = root / rules.images
+    paths = list_images(folder)[:TIMED_IMAGES]
+    if not paths:
+        raise ImageError("A folder of images for timing must hold images", found=f"none in {folder}")
+    loaded = [unit_from_8bit(read_rgb8(path))[None] for path in paths]
+    for path, image in zip(paths, loaded, strict=True):
+        if image.shape[1:3] != (rules.height, rules.width):
+            found = f"{image.shape[1]}x{image.shape[2]}: {path}"
+            raise ImageError(f"Images for timing must be {rules.height}x{rules.width}", found=found)
+    return loaded
+
+
+def baseline_path(name: str, kind: Kind, *, given: Path | None) -> Path:
+    """The graph to time against: the given one, else the shipped one in the judged artifact's format.
+
+    Raises:
+        CallError: there is none of this name, or the given one is missing or has another format.
+        ArtifactError: the given one is no artifact.
+    """
+    if given is not None:
+        if not given.exists():
+            raise CallError("The baseline must exist", found=f"no file {given}")
+        other = detect_kind(given)
+        if other != kind:
+            remedy = "Leave --baseline out: the shipped baseline is there in every format."
+            raise CallError(
+                f"The baseline must be a {kind}, as the model is", found=f"{other}: {given}", remedy=remedy
+            )
+        return given
+    path = Path(str(resources.files("pixelproof.validate.baselines"))) / f"{name}{SUFFIXES[kind]}"
+    if not path.exists():
+        raise CallError("A runtime baseline must be one that is shipped", found=f"{name} as {kind}")
+    return path
+
+
+def check_baseline(path: Path, contract: Contract, *, threads: int | None, time_limit_s: float) -> None:
+    """Load a user's baseline, before minutes are spent on the model.
+
+    Raises:
+        CallError: it does not load.
+        ArtifactError: it is no artifact.
+    """
+    with Worker(threads=threads, timeout_s=time_limit_s) as worker:
+        _load_baseline(worker, path, contract)
+
+
+def measure_runtime(
+    session: ModelSession,
+    contract: Contract,
+    *,
+    images: Sequence[Array],
+    baseline: Path,
+    threads: int | None,
+    time_limit_s: float,
+    max_runs: int,
+    note: Callable[[int, Ratio], None],
+) -> Runtime:
+    """Speed of the model beside the baseline, in interleaved pairs after two calls of each to warm up.
+
+    Args:
+        images: float32 (1, height, width, 3), all of one size.
+        baseline: an artifact of the same format.
+        note: told after each pair: how many, and the ratio so far.
+
+    Raises:
+        ModelFailed, WorkerStopped: the model can't run.
+        CallError: the baseline can't run.
+    """
+    # The same watchdog as the model has, at no limit: it takes the same share of the machine from both.
+    with Worker(threads=threads, timeout_s=time_limit_s, memory_limit_mib=math.inf) as beside:
+
+        def baseline_ms(image: int) -> float:
+            return _blaming_baseline(baseline, lambda: beside.time_ms(image))
+
+        _load_baseline(beside, baseline, contract)
+        with session.worker() as worker:
+            for slot, image in enumerate(images):
+                worker.put(slot, image)
+                beside.put(slot, image)
+            for run in range(WARM_UP_RUNS):
+                worker.time_ms(run % len(images))
+                baseline_ms(run % len(images))
+            timing = interleaved(
+                worker.time_ms, baseline_ms, images=len(images), max_pairs=max_runs, note=note
+            )
+            threads_used = worker.threads
+    return Runtime(
+        latency_ms=percentiles(timing.first_ms),
+        baseline_ms=percentiles(timing.second_ms),
+        speedup=timing.ratio.value,
+        speedup_low=timing.ratio.low,
+        speedup_high=timing.ratio.high,
+        converged=timing.converged,
+        height=images[0].shape[1],
+        width=images[0].shape[2],
+        threads=threads_used,
+        samples=RuntimeSamples(solution_ms=timing.first_ms, baseline_ms=timing.second_ms),
+    )
+
+
+def percentiles(samples_ms: Sequence[float]) -> Percentiles:
+    """Median and 90th percentile."""
+    import numpy as np
+
+    return Percentiles(p50=float(np.percentile(samples_ms, 50)), p90=float(np.percentile(samples_ms, 90)))
+
+
+def _load_baseline(worker: Worker, path: Path, contract: Contract) -> None:
+    kind, names = detect_kind(path), {"input_name": contract.input, "output_name": contract.output}
+    _blaming_baseline(path, lambda: worker.load(path, kind, **names))
+
+
+def _blaming_baseline(path: Path, call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except (ModelFailed, WorkerStopped) as error:
+        remedy = "Give a frozen SRCNN with --baseline, for example the challenge's own, or leave it out."
+        raise CallError(
+            "The baseline must run", found=f"{path}: {error.found or error.rule}", remedy=remedy
+        ) from error
