@@ -4,17 +4,15 @@ The plain loop is what an evaluation script does: one image a call in one proces
 MS-SSIM with ``scipy.signal.fftconvolve``. Both are whole processes, TensorFlow's import included. They run in
 turn, and the best of three of each counts.
 
-    python benchmarks/bench_fidelity.py --data ai-challenge [--model dped_srcnn.pb] [--rounds 3]
+    python -m benchmarks.bench_fidelity --data ai-challenge [--model dped_srcnn.pb] [--rounds 3]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -30,37 +28,37 @@ def main() -> None:
         "--model", type=Path, help="a frozen .pb of track B [DATA/models_pretrained/dped_srcnn.pb]"
     )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--plain-loop", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--plain-loop", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     model = given.model or given.data / "models_pretrained" / "dped_srcnn.pb"
     if given.plain_loop:
-        print(json.dumps(plain_loop(model, given.data)))
+        given.plain_loop.write_text(json.dumps(plain_loop(model, given.data)))
         return
     compare(model, given.data, rounds=given.rounds)
 
 
 def compare(model: Path, data: Path, *, rounds: int) -> None:
     """Run both in turn and print what came out."""
+    from benchmarks.table import Row, show, timed
+
     ours: list[float] = []
     plain: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
+        report, figures = Path(folder) / "report.json", Path(folder) / "plain.json"
         judge = ["-c", "from pixelproof.cli import validate_pb; validate_pb()", str(model), "--track", "B"]
         judge += ["--data", str(data), "--only", "fidelity", "--json", str(report)]
-        loop = [__file__, "--data", str(data), "--model", str(model), "--plain-loop"]
+        loop = [__file__, "--data", str(data), "--model", str(model), "--plain-loop", str(figures)]
         for _ in range(rounds):
-            ours.append(_seconds(judge)[0])
-            seconds, printed = _seconds(loop)
-            plain.append(seconds)
-        fidelity = json.loads(report.read_text())["fidelity"]
-    figures = json.loads(printed)
-    print(f"pairs                          {figures['images']}")
-    print(f"validate-pb --only fidelity    {min(ours):.2f} s    ({_listed(ours)})")
-    print(f"plain loop                     {min(plain):.2f} s    ({_listed(plain)})")
-    print(f"ratio                          {min(ours) / min(plain):.3f}    (target: at most {TARGET})")
+            ours.append(timed([[sys.executable, *judge]]))
+            plain.append(timed([[sys.executable, *loop]]))
+        measured, expected = json.loads(report.read_text())["fidelity"], json.loads(figures.read_text())
+    what = f"validate-pb --only fidelity, {expected['images']} pairs, best of {rounds}"
+    show([Row(what, min(ours), "plain loop, one process", min(plain), TARGET)])
+    print(f"ours, s: {_listed(ours)}; plain loop, s: {_listed(plain)}")
+    print(f"ratios of the rounds: {_listed([a / b for a, b in zip(ours, plain, strict=True)])}")
     print(
-        f"figures apart by               {abs(fidelity['psnr_db'] - figures['psnr_db']):.1e} dB, "
-        f"{abs(fidelity['ms_ssim'] - figures['ms_ssim']):.1e} MS-SSIM"
+        f"figures apart by {abs(measured['psnr_db'] - expected['psnr_db']):.1e} dB and "
+        f"{abs(measured['ms_ssim'] - expected['ms_ssim']):.1e} of MS-SSIM"
     )
 
 
@@ -121,15 +119,6 @@ def _plain_ssim(a: Any, b: Any) -> tuple[float, float]:
     contrast = (2 * both + c2) / (var_a + var_b + c2)
     luminance = (2 * mean_a * mean_b + c1) / (mean_a * mean_a + mean_b * mean_b + c1)
     return float(np.mean(luminance * contrast)), float(np.mean(contrast))
-
-
-def _seconds(arguments: list[str]) -> tuple[float, str]:
-    start = time.perf_counter()
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - start
-    if done.returncode:
-        sys.exit(f"{arguments[0]} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
-    return seconds, done.stdout
 
 
 def _listed(seconds: list[float]) -> str:

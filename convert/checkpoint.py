@@ -13,6 +13,7 @@ import numpy as np
 from pixelproof.convert.source import Shape
 from pixelproof.errors import CallError, CheckpointError, did_you_mean
 from pixelproof.files import replacing_file
+from pixelproof.measure.interrupts import interrupts_deferred
 from pixelproof.measure.parity import ParityRow, probe_image, require, row_for, size_ladder
 from pixelproof.measure.protocol import Array
 from pixelproof.measure.worker import Worker
@@ -80,7 +81,7 @@ def freeze_checkpoint(path: Path, *, out: Path, output_names: Sequence[str]) -> 
         raise CallError("--out-path must not be the checkpoint itself", found=str(out))
     with replacing_file(out) as temporary:
         graph = tf1.Graph()
-        with graph.as_default(), tf1.Session(graph=graph) as session:
+        with interrupts_deferred(), graph.as_default(), tf1.Session(graph=graph) as session:
             _restore(_import_meta(prefix), session, prefix)
             outputs = _outputs(graph, output_names)
             frozen = pruned(freeze_session(session, outputs), outputs)

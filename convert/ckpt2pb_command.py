@@ -33,11 +33,13 @@ def ckpt2pb(in_path: Path, out_path: Path, out_nodes: str) -> None:
 
     from pixelproof.console import Console
     from pixelproof.convert.checkpoint import freeze_checkpoint, prefix_of
+    from pixelproof.measure.interrupts import interrupts_deferred
     from pixelproof.quiet import import_tensorflow
 
     console = Console()
     prefix_of(in_path)
-    import_tensorflow()
+    with interrupts_deferred():
+        import_tensorflow()
     names = [part.strip().split(":")[0] for part in out_nodes.split(",") if part.strip()]
     done = freeze_checkpoint(in_path, out=out_path, output_names=names)
     for row in done.rows:

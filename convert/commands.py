@@ -55,6 +55,7 @@ def convert_model(
     from pixelproof.convert.plan import Request, check_files, default_folder, parse_formats
     from pixelproof.convert.source import Ends
     from pixelproof.convert.workers import WarmWorkers
+    from pixelproof.measure.interrupts import interrupts_deferred
     from pixelproof.quiet import import_tensorflow
 
     start = time.monotonic()
@@ -72,8 +73,9 @@ def convert_model(
     check_files(request)
     with WarmWorkers() as workers:
         workers.warm("pb" if "pb" in request.formats else request.formats[0])
-        import_tensorflow()
-        from pixelproof.convert.conversion import convert
+        with interrupts_deferred():
+            import_tensorflow()
+            from pixelproof.convert.conversion import convert
 
         convert(request, workers=workers, note=console.line, publish=console.json)
     console.line(

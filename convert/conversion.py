@@ -14,6 +14,7 @@ from pixelproof.convert.source import Source, keras_file_source, registered_sour
 from pixelproof.convert.workers import WarmWorkers
 from pixelproof.environment import environment
 from pixelproof.files import disk_faults, make_folder, replacing_file, replacing_folder, write_text
+from pixelproof.measure.interrupts import interrupts_deferred
 from pixelproof.measure.parity import require
 from pixelproof.report import dump_json
 from pixelproof.schema import to_jsonable
@@ -76,11 +77,16 @@ def _folder(path: Path) -> Iterator[None]:
 
 
 def _plan(request: Request) -> Plan:
+    if "onnx" in request.formats:
+        from pixelproof.convert.onnx import check_opset
+
+        check_opset(request.opset)
     contract = None
     if not (request.is_function or request.is_keras_file):
-        from pixelproof.models import registry
+        with interrupts_deferred():
+            from pixelproof.models import registry
 
-        contract = registry.spec(request.model).contract
+            contract = registry.spec(request.model).contract
     return make_plan(
         formats=request.formats,
         shape=request.shape,
@@ -101,16 +107,17 @@ def _source(request: Request, plan: Plan) -> Source:
             ends=plan.ends,
             allow_surplus=request.allow_surplus,
         )
-    if request.is_keras_file:
-        return keras_file_source(Path(request.model), probes=plan.probes(), ends=plan.ends)
-    assert request.checkpoint is not None
-    return registered_source(
-        request.model,
-        request.checkpoint,
-        probes=plan.probes(),
-        ends=plan.ends,
-        allow_surplus=request.allow_surplus,
-    )
+    with interrupts_deferred():
+        if request.is_keras_file:
+            return keras_file_source(Path(request.model), probes=plan.probes(), ends=plan.ends)
+        assert request.checkpoint is not None
+        return registered_source(
+            request.model,
+            request.checkpoint,
+            probes=plan.probes(),
+            ends=plan.ends,
+            allow_surplus=request.allow_surplus,
+        )
 
 
 def _note_source(source: Source, plan: Plan, note: Note) -> None:

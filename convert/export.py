@@ -14,6 +14,7 @@ from pixelproof.convert.workers import WarmWorkers
 from pixelproof.files import sha256_of, size_bytes
 from pixelproof.measure.formats import Kind
 from pixelproof.measure.graph_def import reduces_image
+from pixelproof.measure.interrupts import interrupts_deferred
 from pixelproof.measure.parity import ParityRow, probe_image, row_for
 from pixelproof.measure.protocol import Array
 from pixelproof.measure.worker import Worker
@@ -50,12 +51,14 @@ def export_all(
     exported: dict[Kind, Future[Exported]] = {}
     pool = ThreadPoolExecutor(max_workers=4)
     try:
-        write_artifact("pb", source, plan, staging)  # also what float64 is computed with
+        with interrupts_deferred():
+            write_artifact("pb", source, plan, staging)  # also what float64 is computed with
         for kind in [k for k in ("pb", "tflite", "onnx", "savedmodel") if k in plan.formats]:
             if kind == "tflite" and "savedmodel" in plan.formats:
                 workers.warm("savedmodel")
             start = time.monotonic()
-            proofs = write_artifact(kind, source, plan, staging)
+            with interrupts_deferred():
+                proofs = write_artifact(kind, source, plan, staging)
             exported[kind] = pool.submit(prover.prove, kind, proofs, time.monotonic() - start, note)
         return [exported[kind].result() for kind in plan.formats]
     except BaseException:

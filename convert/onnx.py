@@ -22,6 +22,17 @@ def opsets() -> range:
     return range(LOWEST_OPSET, max(constants.OPSET_TO_IR_VERSION) + 1)
 
 
+def check_opset(opset: int) -> None:
+    """Refuse an opset that tf2onnx doesn't write.
+
+    Raises:
+        CallError: the range is in the message.
+    """
+    known = opsets()
+    if opset not in known:
+        raise CallError(f"--opset must be {known[0]} to {known[-1]}", found=str(opset))
+
+
 def to_onnx(graph: Any, *, input_name: str, output_name: str, opset: int = DEFAULT_OPSET) -> bytes:
     """The ONNX model's bytes; batch 1, NHWC, any height and width.
 
@@ -34,9 +45,7 @@ def to_onnx(graph: Any, *, input_name: str, output_name: str, opset: int = DEFAU
         ModelFailed: ONNX lacks an operation of the graph; it is named.
         EnvironmentFault: tf2onnx fails otherwise.
     """
-    known = opsets()
-    if opset not in known:
-        raise CallError(f"--opset must be {known[0]} to {known[-1]}", found=str(opset))
+    check_opset(opset)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import tf2onnx

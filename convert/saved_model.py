@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ def write_saved_model(graph: Any, folder: Path, *, input_name: str, output_name:
     Args:
         graph: frozen GraphDef whose nodes ``input_name`` and ``output_name`` are the ends; they name the
             signature's input and output too.
+
+    Raises:
+        OSError: the disk is full.
     """
     frozen = as_function(
         graph, input_name=f"{input_name}:0", output_name=f"{output_name}:0", shape=(1, None, None, channels)
@@ -28,4 +33,10 @@ def write_saved_model(graph: Any, folder: Path, *, input_name: str, output_name:
         return {output_name: frozen(x)}
 
     module.serve = serve
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": serve})
+    try:
+        tf.saved_model.save(module, str(folder), signatures={"serving_default": serve})
+    except tf.errors.OpError as error:
+        for number in (errno.ENOSPC, errno.EDQUOT):
+            if os.strerror(number) in error.message:
+                raise OSError(number, os.strerror(number), str(folder)) from error
+        raise

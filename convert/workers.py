@@ -6,6 +6,7 @@ import threading
 
 from pixelproof.errors import WorkerStopped
 from pixelproof.measure.formats import Kind
+from pixelproof.measure.interrupts import interrupts_deferred
 from pixelproof.measure.worker import Worker
 
 
@@ -28,7 +29,7 @@ class WarmWorkers:
 
     def warm(self, kind: Kind) -> None:
         """Start a worker for a format now, if none is waiting."""
-        with self._guard:
+        with interrupts_deferred(), self._guard:
             if kind not in self._ready:
                 self._ready[kind] = Worker()
                 self._ready[kind].prepare(kind)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pixelproof.errors import WorkerStopped
 from pixelproof.measure import memory
+from pixelproof.measure.interrupts import interrupts_deferred
 from pixelproof.measure.sandbox.environment import worker_command, worker_environment
 
 WATCH_INTERVAL_S = 0.01
@@ -41,6 +42,12 @@ class WorkerProcess:
         self._guard = threading.Lock()
         self._closing = threading.Event()
         self.stop: WorkerStopped | None = None
+        with interrupts_deferred():
+            self._start(threads, exact_memory)
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+
+    def _start(self, threads: int, exact_memory: bool) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="pixelproof-worker-"))
         self._log = (self._scratch / ".log").open("w+b")
         self._log_start = 0
@@ -59,8 +66,6 @@ class WorkerProcess:
             self._log.close()
             shutil.rmtree(self._scratch, ignore_errors=True)
             raise
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._watcher.start()
 
     @property
     def pid(self) -> int:

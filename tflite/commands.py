@@ -48,6 +48,7 @@ def pb2tflite(
     from pixelproof.contract import parse_shape
     from pixelproof.errors import CallError
     from pixelproof.measure.formats import detect_kind
+    from pixelproof.measure.interrupts import interrupts_deferred
     from pixelproof.quiet import import_tensorflow
     from pixelproof.tflite.choose import default_model
 
@@ -62,8 +63,9 @@ def pb2tflite(
     if detect_kind(chosen) != "pb":
         remedy = "convert-model writes a .pb and a .tflite from a checkpoint."
         raise CallError("pb2tflite takes a frozen .pb", found=str(chosen), remedy=remedy)
-    import_tensorflow()
-    from pixelproof.tflite.conversion import convert_pb
+    with interrupts_deferred():
+        import_tensorflow()
+        from pixelproof.tflite.conversion import convert_pb
 
     target = out or chosen.with_suffix(".tflite")
     done = convert_pb(

@@ -8,6 +8,7 @@ from typing import Any
 
 from pixelproof.errors import CallError, EnvironmentFault, ModelFailed
 from pixelproof.measure.graph_def import as_function, without_placeholder_shape
+from pixelproof.measure.interrupts import interrupts_deferred
 
 
 def to_tflite(graph: Any, *, input_name: str, output_name: str, shape: tuple[int, int, int, int]) -> bytes:
@@ -26,18 +27,23 @@ def to_tflite(graph: Any, *, input_name: str, output_name: str, shape: tuple[int
         ModelFailed: TFLite lacks an operation of the graph; it is named.
         EnvironmentFault: the converter fails otherwise.
     """
+    with interrupts_deferred():
+        try:
+            bound = as_function(
+                without_placeholder_shape(graph, input_name),
+                input_name=input_name,
+                output_name=output_name,
+                shape=shape,
+            )
+        except ModelFailed as error:
+            remedy = "Choose a size that the architecture takes, such as multiples of 16 or 32."
+            raise CallError(error.rule, found=error.found, remedy=remedy) from error
+        return _converted(bound)
+
+
+def _converted(bound: Any) -> bytes:
     import tensorflow as tf
 
-    try:
-        bound = as_function(
-            without_placeholder_shape(graph, input_name),
-            input_name=input_name,
-            output_name=output_name,
-            shape=shape,
-        )
-    except ModelFailed as error:
-        remedy = "Choose a size that the architecture takes, such as multiples of 16 or 32."
-        raise CallError(error.rule, found=error.found, remedy=remedy) from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         converter = tf.lite.TFLiteConverter.from_concrete_functions([bound])

@@ -42,7 +42,10 @@ _MEASURING = ("data", "baseline", "images", "max_runs", "threads", "time_limit")
 @click.option(
     "--max-runs", type=click.IntRange(min=2), default=60, show_default=True, help="Most timed pairs."
 )
-@click.option("--only", help="Groups to judge: contract,range,resolution,size,fidelity,runtime,memory.")
+@click.option(
+    "--only",
+    help="Groups to judge, commas between: contract range resolution size fidelity runtime memory.",
+)
 @click.option("--skip", help="Groups to leave out.")
 @click.option(
     "--threads", type=click.IntRange(min=1), help="Threads of the model's runtime.  [default: all cores]"
@@ -130,6 +133,7 @@ def _judged(
     mos: float | None,
 ) -> Report:
     from pixelproof.data import find_data
+    from pixelproof.measure.formats import detect_kind
     from pixelproof.validate.gather import needs_images
     from pixelproof.validate.judgement import check_mos, judge
 
@@ -141,6 +145,7 @@ def _judged(
         raise CallError("--track must be given", found="none", remedy=f"Tracks of {rules.id}: {listed}.")
     chosen = rules.track(track)
     check_mos(mos, chosen)
+    detect_kind(model)
     source = find_data(rules.data_folder, given=data) if needs_images(chosen, options.groups) else None
     console.line(f"{model} by the rules of {rules.id}, track {track}: {chosen.title}")
     if source is not None:

@@ -142,7 +142,8 @@ def _check_size(outputs: Array, group: Sequence[Decoded]) -> None:
     if outputs.shape != expected:
         image = outputs.shape[1:] if len(outputs) == len(group) else outputs.shape
         shape, wanted = ("x".join(map(str, s)) for s in (image, expected[1:]))
-        raise ModelFailed(f"The output must be {wanted}", found=f"{shape} for {group[0].pair.name}")
+        found = f"{shape} instead of {wanted} for {group[0].pair.name}"
+        raise ModelFailed("An output must have the size of its target", found=found)
 
 
 def _check_alone(run: Callable[[Array], Array], x: Array, y: Array, place: int) -> None:

@@ -230,8 +230,7 @@ def _fidelity(session: ModelSession, evidence: Evidence, job: _Job, decoded: Rea
             with ReadAhead(job.measured, job.read) as again:
                 return measure(again, 1)
     except (ModelFailed, WorkerStopped) as error:
-        rule = error.rule if error.found else ""
-        return replace(evidence, fidelity_error=f"{rule}; found {short(error)}" if rule else short(error))
+        return replace(evidence, fidelity_error=short(error))
 
 
 def _memory(session: ModelSession, evidence: Evidence, job: _Job) -> Evidence:

@@ -66,7 +66,8 @@ def next_step(report: Report, challenge: Challenge, *, challenge_name: str, json
     ran = {check.id for check in report.checks if check.status != "not_run"}
     missing = [name for name in submission.required_checks if name not in ran]
     if missing:
-        return f"judge {', '.join(missing)} too, which a submission needs: {shlex.join(again)}"
+        what = ", ".join(missing) if len(missing) < 4 else f"the other {len(missing)} checks"
+        return f"judge {what} too, which a submission needs: {shlex.join(again)}"
     if json_to in (None, "-"):
         return f"keep the report: {shlex.join(again)}"
     pack = ["package-submission", "--model", report.evidence.artifact.path, "--report", str(Path(json_to))]

@@ -75,9 +75,9 @@ def test_the_next_command_can_be_pasted(call: Call, srcnn_checkpoint: Path, tmp_
 
 WRONG_CALLS = {
     "no model": ([], "Missing option '--model'"),
-    "an unknown model": (["--model", "srcn"], "Did you mean srcnn? Choices: resnet_12_64, "),
+    "an unknown model": (["--model", "srcn"], r"Did you mean srcnn\? Choices: resnet_12_64, "),
     "a file without its function": (["--model", "mine.py"], "FILE.py:FUNCTION"),
-    "no checkpoint": (["--model", "srcnn", "--ckpt", ""], "must be there|needs its checkpoint"),
+    "no checkpoint": (["--model", "srcnn", "--ckpt", ""], "exactly one checkpoint|must be there"),
     "three numbers": (["--input-shape", "24,40,3"], "four positive whole numbers"),
     "a size of zero": (["--input-shape", "1,0,40,3"], "four positive whole numbers"),
     "words for a shape": (["--input-shape", "big"], "must be whole numbers"),
@@ -86,7 +86,7 @@ WRONG_CALLS = {
         ["--input-shape", "1,24,40,4"],
         r"Input must have 3 channels; found 4\. Use --input-shape 1,24,40,3",
     ),
-    "an unknown format": (["--format", "pb,onxx"], "found 'onxx'. Did you mean onnx?"),
+    "an unknown format": (["--format", "pb,onxx"], r"found 'onxx'\. Did you mean onnx\?"),
     "no format": (["--format", ","], "--format must name formats; found none"),
     "an opset from the future": (["--format", "onnx", "--opset", "99"], "--opset must be 10 to"),
     "an opset that is no number": (["--opset", "latest"], "'latest' is not a valid integer"),

@@ -315,13 +315,13 @@ def with_figures(*figures: tuple[float, float | None], available: int) -> Eviden
 @pytest.mark.parametrize(
     ("evidence", "status", "found"),
     [
-        (with_figures((21.5, 0.91), available=1), "passed", "21.5000 dB, MS-SSIM 0.91000 over 1 images"),
-        (with_figures((21.5, None), available=1), "passed", "21.5000 dB over 1 images"),
-        (with_figures((math.inf, 1.0), available=1), "passed", "inf dB, MS-SSIM 1.00000 over 1 images"),
+        (with_figures((21.5, 0.91), available=1), "passed", "21.5000 dB, MS-SSIM 0.91000 over 1 image"),
+        (with_figures((21.5, None), available=1), "passed", "21.5000 dB over 1 image"),
+        (with_figures((math.inf, 1.0), available=1), "passed", "inf dB, MS-SSIM 1.00000 over 1 image"),
         (
             with_figures((21.5, 0.91), available=300),
             "warning",
-            "21.5000 dB, MS-SSIM 0.91000 over 1 images of 300",
+            "21.5000 dB, MS-SSIM 0.91000 over 1 of 300 images",
         ),
         (with_figures((21.5, 0.9), (math.nan, 0.9), available=2), "failed", "not a number on 1.jpg"),
         (with_figures((21.5, 0.9), (21.0, math.nan), available=2), "failed", "not a number on 1.jpg"),

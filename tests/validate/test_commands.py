@@ -49,7 +49,7 @@ def test_groups_that_can_not_be(only: str | None, skip: str | None, message: str
         (["m.pb", "--track", "B", "--data", "nowhere"], "--data must be a folder; found nowhere"),
         (["m.pb", "--track", "B", "--mos", "5.5"], "--mos must be between 0 and 5"),
         (["m.pb", "--recheck", "r.json"], "found a model as well"),
-        (["--recheck", "r.json", "--data", ".", "--max-runs", "20"], "--recheck measures nothing; found --data, --max-runs"),
+        (["--recheck", "r.json", "--data", ".", "--max-runs", "20"], "measures nothing; found --data, --max-runs"),
         (["--recheck", "r.json"], "A report must be a readable file"),
         (["nothere.pb", "--track", "B", "--only", "size"], "The artifact must exist; found no file nothere.pb"),
         (["m.pb", "--track", "B", "--images", "0"], "--images"),
@@ -60,6 +60,7 @@ def test_a_wrong_call_is_exit_2_with_the_way_out(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PIXELPROOF_DATA", raising=False)
+    (tmp_path / "m.pb").write_bytes(b"not looked at")
     answer = typed(*arguments)
     assert (answer.code, answer.out) == (2, "")
     assert message in answer.err
@@ -133,7 +134,7 @@ def test_json_on_standard_output_is_one_document_and_the_rest_goes_to_standard_e
         "artifact", "challenge", "checks", "created", "data", "environment", "fidelity", "measurements", "memory",
         "mos", "official_data", "passed", "rules_sha256", "runtime", "schema_version", "scores", "track",
     }  # fmt: skip
-    assert document["environment"]["worker"].keys() == {"tensorflow"}
+    assert "tensorflow" in document["environment"]["worker"]
     assert "PASSED" in answer.err
     assert "Value range" in answer.err
 
@@ -244,5 +245,5 @@ def test_the_parent_imports_no_tensorflow_and_no_format_library(graphs, rules, d
 def test_help_tells_groups_and_exit_codes(typed) -> None:
     answer = typed("--help")
     assert answer.code == 0
-    assert all(group in answer.out for group in GROUPS)
+    assert " ".join(GROUPS) in " ".join(answer.out.split())
     assert "Exit codes: 0" in answer.out

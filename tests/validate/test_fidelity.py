@@ -182,7 +182,9 @@ def test_one_nan_leaves_the_other_images_alone() -> None:
 def test_an_output_of_another_size_names_the_image() -> None:
     with pytest.raises(ModelFailed) as failed:
         measured(decoded([(24, 32)] * 5), lambda x: x[:, :-1], batch=4)
-    assert str(failed.value) == "The output must be 24x32x3; found 23x32x3 for 0.png."
+    assert str(failed.value) == (
+        "An output must have the size of its target; found 23x32x3 instead of 24x32x3 for 0.png."
+    )
 
 
 def test_a_models_error_ends_the_measuring() -> None:

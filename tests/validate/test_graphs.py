@@ -179,11 +179,13 @@ def test_an_output_opposed_to_its_target_has_no_ms_ssim(judged, graphs) -> None:
     assert answer.report["fidelity"]["ms_ssim"] == "nan"
 
 
-@pytest.mark.parametrize("name", ["half_size", "one_channel_out"])
-def test_an_output_of_another_size_than_its_target_fails_fidelity(judged, graphs, name: str) -> None:
+@pytest.mark.parametrize(("name", "shape"), [("half_size", "24x32x3"), ("one_channel_out", "48x64x1")])
+def test_an_output_of_another_size_than_its_target_fails_fidelity(
+    judged, graphs, name: str, shape: str
+) -> None:
     answer = judged(graphs[name], "--only", "fidelity")
     assert answer.code == 1
-    assert answer.checks()["fidelity"]["found"].startswith("The output must be 48x64x3; found ")
+    assert answer.checks()["fidelity"]["found"] == f"{shape} instead of 48x64x3 for 0.png"
 
 
 def test_nan_fails_fidelity_and_leaves_no_score(judged, graphs) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pixelproof.challenge import PeakMemory, load_challenge
@@ -87,10 +91,10 @@ def test_a_graph_that_never_answers_is_asked_once(judged, graphs) -> None:
 
 def test_a_graph_that_never_answers_fails_what_was_asked(judged, graphs) -> None:
     for group in ("fidelity", "memory", "runtime"):
-        answer = judged(graphs["endless"], "--only", group, "--time-limit", "1")
+        answer = judged(graphs["endless"], "--only", group, "--time-limit", "3")
         assert answer.code == 1
         assert list(answer.checks("failed")) == [group]
-        assert "no answer after 1 s" in answer.checks()[group]["found"]
+        assert "no answer after 3 s" in answer.checks()[group]["found"]
 
 
 def test_a_session_starts_afresh_after_a_crash(graphs) -> None:
@@ -121,6 +125,29 @@ def test_tensorflows_wrapping_is_taken_off_a_message() -> None:
     assert short(error) == "InvalidArgumentError: Incompatible shapes: [1,4] vs. [1,3]"
     assert short(ModelFailed("The rule")) == "The rule"
     assert len(short(ModelFailed("x", found="long " * 200))) <= 200
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a console's Ctrl-C is no signal there")
+def test_ctrl_c_ends_the_worker_and_writes_nothing(graphs, rules, data, tmp_path) -> None:
+    report = tmp_path / "report.json"
+    program = "from pixelproof.cli import validate_pb; validate_pb()"
+    options = ["--challenge", str(rules), "--track", "B", "--data", str(data), "--json", str(report)]
+    judging = subprocess.Popen(
+        [sys.executable, "-c", program, str(graphs["endless"]), *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert judging.stderr is not None
+    assert "contract" in judging.stderr.readline()
+    workers = psutil.Process(judging.pid).children(recursive=True)
+    assert workers
+    judging.send_signal(signal.SIGINT)
+    _, said = judging.communicate(timeout=60)
+    assert judging.returncode == 130
+    assert said.strip() == "Stopped. Nothing half-written was left behind."
+    psutil.wait_procs(workers, timeout=20)
+    assert not any(worker.is_running() for worker in workers)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_memory_is_a_record_of_the_size_it_was_measured_at(graphs) -> None:

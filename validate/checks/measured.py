@@ -72,9 +72,9 @@ class FidelityMeasured(Check):
             return self.result("failed", expected=expected, found=found, remedy=remedy)
         count = len(fidelity.per_image)
         ssim = "" if fidelity.ms_ssim is None else f", MS-SSIM {fidelity.ms_ssim:.5f}"
-        found = f"{fidelity.psnr_db:.4f} dB{ssim} over {count} images"
+        found = f"{fidelity.psnr_db:.4f} dB{ssim} over {count} {'image' if count == 1 else 'images'}"
         if count < fidelity.images_available:
-            found = f"{found} of {fidelity.images_available}"
+            found = f"{fidelity.psnr_db:.4f} dB{ssim} over {count} of {fidelity.images_available} images"
             remedy = "Judge without --images for the challenge's figure."
             return self.result("warning", expected=expected, found=found, remedy=remedy)
         return self.result("passed", expected=expected, found=found)
