@@ -107,7 +107,10 @@ class Percentiles:
 
 @dataclass(frozen=True)
 class Runtime:
-    """Speed beside the baseline; ``speedup`` is T_baseline / T_solution with its 95 % interval."""
+    """Speed beside the baseline; ``speedup`` is T_baseline / T_solution with its 95 % interval.
+
+    ``baseline`` is the graph that was timed against, where it was not the shipped one.
+    """
 
     latency_ms: Percentiles
     baseline_ms: Percentiles
@@ -119,6 +122,7 @@ class Runtime:
     width: int
     threads: int
     samples: RuntimeSamples
+    baseline: Artifact | None = None
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,12 @@ class Environment:
 
 @dataclass(frozen=True)
 class Report:
-    """All checks of one artifact, and the evidence under them."""
+    """All checks of one artifact, and the evidence under them.
+
+    Attributes:
+        rules_sha256: of the challenge file by which the verdicts were made.
+        measured_as_sha256: of that part of the rules that says how to measure; judging again keeps it.
+    """
 
     challenge: str
     track: str
@@ -200,6 +209,7 @@ class Report:
     scores: Mapping[str, float] | None
     environment: Environment
     rules_sha256: str
+    measured_as_sha256: str
     mos: float | None = None
     schema_version: int = SCHEMA_VERSION
 

@@ -266,6 +266,7 @@ def _runtime(session: ModelSession, evidence: Evidence, job: _Job) -> Evidence:
             job.track.contract,
             images=job.hd_images,
             baseline=job.baseline,
+            baseline_given=job.options.baseline is not None,
             threads=job.options.threads,
             time_limit_s=job.options.time_limit_s,
             max_runs=job.options.max_runs,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -9,10 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pixelproof.challenge import Challenge, Track, load_challenge, rules_sha256
+from pixelproof.contract import Contract
 from pixelproof.data import DataSource
 from pixelproof.environment import environment
 from pixelproof.errors import CallError, ReportError
 from pixelproof.report import CheckResult, Evidence, Report
+from pixelproof.schema import to_jsonable
 from pixelproof.validate.checks import all_checks
 from pixelproof.validate.checks.base import GROUPS, Group
 from pixelproof.validate.gather import Options, Progress, gather
@@ -60,6 +64,7 @@ def judge(
         scores=scores(evidence, track, mos=mos),
         environment=replace(environment(), worker=libraries),
         rules_sha256=rules_sha256(challenge_name),
+        measured_as_sha256=measured_as_sha256(track),
         mos=mos,
     )
 
@@ -83,7 +88,7 @@ def rejudge(
 
     Raises:
         CallError: unknown challenge or track, or a score that the rules don't foresee.
-        ReportError: the report is of another challenge or track.
+        ReportError: the report is of another challenge or track, or the rules ask for other measurements.
     """
     challenge = load_challenge(challenge_name)
     track = challenge.track(saved.track if track_name is None else track_name)
@@ -94,6 +99,11 @@ def rejudge(
             f"The report must be of {asked[0]}, track {asked[1]}",
             found=f"{saved.challenge}, track {saved.track}",
             remedy=remedy,
+        )
+    if measured_as_sha256(track) != saved.measured_as_sha256:
+        remedy = "Judge the model itself by them; --recheck changes limits, ranges and weights alone."
+        raise ReportError(
+            "The rules must measure as the report did", found="other measurements", remedy=remedy
         )
     chosen = saved.mos if mos is None else mos
     check_mos(chosen, track)
@@ -108,6 +118,19 @@ def rejudge(
         rules_sha256=sha256,
         mos=chosen,
     )
+
+
+def measured_as_sha256(track: Track) -> str:
+    """Hash of the rules that decide what is measured and how: no limits, ranges or weights."""
+    cap, contract = track.limits.peak_memory, track.contract
+    nothing = Contract()
+    how = {
+        "contract": replace(contract, warn_range=nothing.warn_range, fail_range=nothing.fail_range),
+        "fidelity": track.fidelity,
+        "runtime": track.runtime,
+        "memory": None if cap is None else (cap.height, cap.width),
+    }
+    return hashlib.sha256(json.dumps(to_jsonable(how), sort_keys=True).encode()).hexdigest()
 
 
 def judge_contract(model_path: Path, challenge: Challenge, track_name: str) -> tuple[CheckResult, ...]:

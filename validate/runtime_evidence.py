@@ -12,7 +12,7 @@ from pixelproof.challenge import Runtime as RuntimeRules
 from pixelproof.contract import Contract
 from pixelproof.errors import CallError, ImageError, ModelFailed, WorkerStopped
 from pixelproof.images import list_images, read_rgb8, unit_from_8bit
-from pixelproof.measure.formats import Kind, detect_kind
+from pixelproof.measure.formats import Kind, artifact_at, detect_kind
 from pixelproof.measure.protocol import Array
 from pixelproof.measure.runtime import Ratio, interleaved
 from pixelproof.measure.worker import Worker
@@ -87,6 +87,7 @@ def measure_runtime(
     *,
     images: Sequence[Array],
     baseline: Path,
+    baseline_given: bool,
     threads: int | None,
     time_limit_s: float,
     max_runs: int,
@@ -97,6 +98,7 @@ def measure_runtime(
     Args:
         images: float32 (1, height, width, 3), all of one size.
         baseline: an artifact of the same format.
+        baseline_given: it is the user's own, not the shipped one.
         note: told after each pair: how many, and the ratio so far.
 
     Raises:
@@ -132,6 +134,7 @@ def measure_runtime(
         width=images[0].shape[2],
         threads=threads_used,
         samples=RuntimeSamples(solution_ms=timing.first_ms, baseline_ms=timing.second_ms),
+        baseline=artifact_at(baseline) if baseline_given else None,
     )
 
 

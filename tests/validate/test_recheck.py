@@ -174,3 +174,12 @@ def test_a_report_with_a_key_that_is_not_ours_names_it(
     answer = typed("--recheck", path, "--challenge", rules)
     assert answer.code == 2
     assert "evidence.fidelity.psnr is not a known key" in answer.err
+
+
+def test_rules_that_measure_otherwise_are_refused(typed, saved: Path, rules: Path, tmp_path: Path) -> None:
+    other = changed(
+        rules, tmp_path, ('variant = "scipy-fft", clip = false', 'variant = "scipy-fft", clip = true')
+    )
+    answer = typed("--recheck", saved, "--challenge", other)
+    assert answer.code == 2
+    assert "The rules must measure as the report did" in answer.err

@@ -61,6 +61,7 @@ def report(
         scores=more.get("scores"),  # type: ignore[arg-type]
         environment=environment(),
         rules_sha256="0" * 64,
+        measured_as_sha256="0" * 64,
         mos=more.get("mos"),  # type: ignore[arg-type]
     )
 

@@ -105,6 +105,8 @@ class RuntimeMeasured(Check):
             f"{runtime.latency_ms.p50:.1f} ms against {runtime.baseline_ms.p50:.1f} ms "
             f"({len(runtime.samples.solution_ms)} pairs)"
         )
+        if runtime.baseline is not None:
+            found += f", a baseline of your own: {runtime.baseline.path}"
         remedy = "Close other programs and judge again, or allow more pairs with --max-runs."
         return self.result(
             "passed" if runtime.converged else "warning", expected=expected, found=found, remedy=remedy
