@@ -156,9 +156,9 @@ def _outputs(graph: Any, wanted: Sequence[str]) -> list[str]:
         raise CallError("--out-nodes must name the output", found=f"candidates {listed}")
     known = {operation.name: operation for operation in graph.get_operations()}
     for name in wanted:
-        if name not in known or not known[name].outputs:
+        if name not in known or not known[name].outputs or known[name].type == "Placeholder":
             raise CallError(
-                "--out-nodes must name nodes of the graph that give a tensor",
+                "--out-nodes must name nodes of the graph that compute a tensor",
                 found=repr(name),
                 remedy=did_you_mean(name, candidates),
             )

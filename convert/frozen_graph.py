@@ -90,7 +90,7 @@ def tidy(
     result = _graph_of(kept, graph)
     end = _renamed(last, renamed)
     if clip:
-        end = _append_clip(result, end)
+        end = _append_clip(result, end, reserved=output_name)
     identity = result.node.add(name=output_name, op="Identity", input=[end])
     identity.attr["T"].type = tf.float32.as_datatype_enum
     return result
@@ -184,8 +184,8 @@ def _renaming(names: set[str], start: str, input_name: str, output_name: str) ->
     return {**renamed, start: input_name}
 
 
-def _append_clip(graph: Any, end: str) -> str:
-    names = {node.name for node in graph.node}
+def _append_clip(graph: Any, end: str, *, reserved: str) -> str:
+    names = {node.name for node in graph.node} | {reserved}
     for op, bound in (("Minimum", 1.0), ("Maximum", 0.0)):
         constant = graph.node.add(name=_free_name(f"clip/{op}/bound", names), op="Const")
         constant.attr["dtype"].type = tf.float32.as_datatype_enum

@@ -10,7 +10,7 @@ from typing import Any
 
 from pixelproof.errors import CallError, ModelFailed
 from pixelproof.files import replacing_file
-from pixelproof.measure.graph_def import read_graph, reduces_image
+from pixelproof.measure.graph_def import import_graph, read_graph, reduces_image
 from pixelproof.measure.parity import ParityRow, probe_image, require, row_for, run_artifact, size_ladder
 from pixelproof.measure.protocol import Array
 from pixelproof.measure.worker import Worker
@@ -59,7 +59,7 @@ def convert_pb(
         publish: given the result as soon as it is there, also when the proof fails.
 
     Raises:
-        ArtifactError: no frozen graph.
+        ArtifactError: no frozen graph, or one that lacks nodes.
         CallError: unknown nodes, a shape that the graph doesn't take, or ``out`` is the graph itself.
         ModelFailed: TFLite lacks an operation.
         ParityBroken: the TFLite file computes another picture; nothing is written.
@@ -68,6 +68,7 @@ def convert_pb(
     if out.resolve() == model.resolve():
         raise CallError("--out must not be the graph itself", found=str(out))
     graph = read_graph(str(model))
+    import_graph(graph, label=model.name)
     ends = find_ends(graph, input_name=input_name, output_name=output_name, label=model.name)
     declared = placeholder_shape(graph, ends[0])
     check_shape(declared, shape, label=model.name)

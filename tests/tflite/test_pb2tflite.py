@@ -84,6 +84,10 @@ def test_without_a_model_it_takes_the_newest_converted(
             shutil.copy(shift, file)
             os.utime(file, (age, age if file.name == "model.pb" else 9_000))
     assert default_model(tmp_path) == tmp_path / "models_converted" / "new" / "model.pb"
+    under_way = tmp_path / "models_converted" / "new" / ".staging-x"
+    under_way.mkdir()
+    shutil.copy(shift, under_way / "model.pb")
+    assert default_model(tmp_path) == tmp_path / "models_converted" / "new" / "model.pb"
     os.utime(tmp_path / "models_converted" / "old" / "model.pb", (2_000, 2_000))
     with pytest.raises(CallError, match="2 of one age"):
         default_model(tmp_path)
@@ -151,8 +155,8 @@ def test_an_operation_that_tflite_lacks_is_named(
         tmp_path / "hue.pb", lambda x: tf.raw_ops.AdjustHue(images=x, delta=0.1), (1, None, None, 3)
     )
     answer = call("pb2tflite", str(graph), "--input-shape", "1,16,24,3")
-    assert answer.code == 3
-    assert "AdjustHue" in answer.err
+    assert answer.code == 1  # the graph is refused; neither the call nor pixelproof is at fault
+    assert "TFLite must have every operation; found AdjustHue. Replace" in answer.err
     assert not (tmp_path / "hue.tflite").exists()
 
 
@@ -176,10 +180,14 @@ def test_a_file_that_computes_another_picture_is_not_written(
 
     monkeypatch.setattr(conversion, "to_tflite", wrong)
     out = tmp_path / "wrong.tflite"
-    answer = call("pb2tflite", str(shift), "--input-shape", "1,16,24,3", "--out", str(out))
+    answer = call("pb2tflite", str(shift), "--input-shape", "1,16,24,3", "--out", str(out), "--json", "-")
     assert answer.code == 1
-    assert "within 0.0001" in answer.err
-    assert not out.exists()
+    assert "within 0.0001" in answer.err and "in wrong.tflite at 16x24" in answer.err
+    assert list(tmp_path.iterdir()) == []
+    document = json.loads(answer.out)
+    assert document["passed"] is False
+    row = document["rows"][0]
+    assert row["source_to_float64"] < 1e-5 < row["artifact_to_float64"]
 
 
 def test_an_output_that_cannot_be_written_is_exit_3(call: Call, shift: Path, tmp_path: Path) -> None:
@@ -188,3 +196,127 @@ def test_an_output_that_cannot_be_written_is_exit_3(call: Call, shift: Path, tmp
     answer = call("pb2tflite", str(shift), "--input-shape", "1,16,24,3", "--out", str(out))
     assert answer.code == 3
     assert "writable" in answer.err
+
+
+def test_the_graph_itself_is_not_written_over(call: Call, shift: Path) -> None:
+    before = shift.read_bytes()
+    answer = call("pb2tflite", str(shift), "--input-shape", "1,16,24,3", "--out", str(shift))
+    assert answer.code == 2 and "--out must not be the graph itself" in answer.err
+    assert shift.read_bytes() == before
+
+
+def test_what_is_no_frozen_graph_is_refused(call: Call, tf: Any, shift: Path, tmp_path: Path) -> None:
+    module = tf.Module()
+    spec = tf.TensorSpec((1, None, None, 3), tf.float32, name="x")
+    module.serve = tf.function(lambda x: {"y": x}, input_signature=[spec])
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures={"serving_default": module.serve})
+    graph = tf.compat.v1.GraphDef.FromString(shift.read_bytes())
+    graph.node[-1].input[0] = "gone"
+    (tmp_path / "cut.pb").write_bytes(graph.SerializeToString())
+    graph.node[-1].input[0] = graph.node[0].name
+    graph.node.add(name="w", op="VariableV2")
+    (tmp_path / "unfrozen.pb").write_bytes(graph.SerializeToString())
+    for name, said in {
+        "saved": "pb2tflite takes a frozen .pb",
+        "cut.pb": "unknown input node 'gone'",
+        "unfrozen.pb": "must be frozen: its weights are constants",
+        "gone.pb": "must exist",
+    }.items():
+        answer = call("pb2tflite", str(tmp_path / name), "--input-shape", "1,16,24,3")
+        assert answer.code == 2, answer
+        assert said.lower() in answer.err.lower(), answer.err
+    answer = call("pb2tflite", str(shift), "--graph_def_file", str(shift), "--input-shape", "1,16,24,3")
+    assert answer.code == 2 and "The graph is named once" in answer.err
+    assert not list(tmp_path.glob("*.tflite"))
+
+
+def test_ends_are_found_among_leftovers(tf: Any, save_graph: Callable[..., Path], tmp_path: Path) -> None:
+    from pixelproof.errors import ArtifactError, CallError
+    from pixelproof.measure.graph_def import read_graph
+    from pixelproof.tflite.choose import find_ends
+
+    def build(x: Any) -> Any:
+        tf.compat.v1.placeholder(tf.float32, (None,), name="target")
+        flag = tf.compat.v1.placeholder_with_default(1.0, (), name="flag")
+        tf.debugging.assert_less(tf.reduce_max(x), 1e9)
+        return x * flag
+
+    ends = {"input_name": None, "output_name": None, "label": "m.pb"}
+    graph = read_graph(str(save_graph(tmp_path / "m.pb", build, (1, None, None, 3))))
+    assert find_ends(graph, **{**ends, "output_name": "y_out"}) == ("x_in:0", "y_out:0")
+    with pytest.raises(CallError, match=r"depend on the input; found y_out:0 without target:0 in m\.pb"):
+        find_ends(graph, **{**ends, "output_name": "y_out:0", "input_name": "target"})
+
+    def two(x: Any) -> Any:
+        tf.negative(x, name="other")
+        return x * 2.0
+
+    graph = read_graph(str(save_graph(tmp_path / "two.pb", two, (1, None, None, 3))))
+    with pytest.raises(CallError, match=r"one candidate for --output-arrays; found other, y_out\. Name it"):
+        find_ends(graph, **ends)
+    graph = read_graph(str(save_graph(tmp_path / "none.pb", lambda x: tf.zeros((1, 2)), (1, None, None, 3))))
+    with pytest.raises(CallError, match="candidate for --input-arrays; found none"):
+        find_ends(graph, **ends)
+    del graph.node[0]
+    with pytest.raises(ArtifactError, match="must have a placeholder; found none"):
+        find_ends(graph, **ends)
+
+
+def test_shapes_that_a_placeholder_takes(save_graph: Callable[..., Path], tmp_path: Path) -> None:
+    from pixelproof.errors import CallError
+    from pixelproof.measure.graph_def import read_graph
+    from pixelproof.tflite.choose import check_shape, placeholder_shape
+
+    shapes = [None, (None, None, None, 3), (1, None, 24, None), (4, 16, 24, 3), (None, 10)]
+    graphs = [save_graph(tmp_path / f"{i}.pb", lambda x: x + 1.0, shape) for i, shape in enumerate(shapes)]
+    declared = [placeholder_shape(read_graph(str(graph)), "x_in:0") for graph in graphs]
+    assert declared == shapes
+    for shape in declared[:3]:
+        check_shape(shape, (1, 16, 24, 3), label="m.pb")
+    for shape, said in (
+        (
+            declared[2],
+            r"placeholder of 1x\?x24x\?\. Its placeholder is fixed: use --input-shape 1,20,24,3, or convert",
+        ),
+        (
+            declared[3],
+            "placeholder of 4x16x24x3. One image of four dimensions is converted; convert the checkpoint",
+        ),
+        (declared[4], r"placeholder of \?x10\. One image of four dimensions"),
+    ):
+        with pytest.raises(CallError, match=said):
+            check_shape(shape, (1, 20, 36, 3), label="m.pb")
+
+
+def test_a_size_that_the_graph_can_not_have(
+    call: Call, tf: Any, save_graph: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The placeholder is open, the inside is not: what a U-Net does with a size that is no multiple of 8."""
+
+    def build(x: Any) -> Any:
+        small = tf.nn.max_pool2d(x, 8, 8, "VALID")
+        return x + tf.repeat(tf.repeat(small, 8, 1), 8, 2)
+
+    graph = save_graph(tmp_path / "unet.pb", build, (1, None, None, 3))
+    answer = call("pb2tflite", str(graph), "--input-shape", "1,20,36,3")
+    assert answer.code == 2
+    assert "The graph must take the shape" in answer.err and "multiples of 16 or 32" in answer.err
+    answer = call("pb2tflite", str(graph), "--input-shape", "1,16,40,3", "--json", "-")
+    assert answer.code == 0, answer.err
+    sizes = [(row["height"], row["width"]) for row in json.loads(answer.out)["rows"]]
+    assert sizes[0] == (16, 40) and (sizes[1][0] % 8, sizes[1][1] % 8) == (0, 0)
+
+
+def test_a_foreign_graph_from_its_checkpoint(call: Call, shared_data: Path, tmp_path: Path) -> None:
+    graph, out = tmp_path / "punet.pb", tmp_path / "punet.tflite"
+    checkpoint = shared_data / "mai2021_isp" / "punet_8.ckpt"
+    assert call("ckpt2pb", "--in-path", str(checkpoint), "--out-path", str(graph)).code == 0
+    answer = call("pb2tflite", str(graph), "--input-shape", "1,544,960,4")
+    assert answer.code == 2
+    assert "found a placeholder of 1x64x96x4" in answer.err and "use --input-shape 1,64,96,4" in answer.err
+    assert not out.exists()
+    answer = call("pb2tflite", str(graph), "--input-shape", "1,64,96,4", "--output-arrays", "output_l0")
+    assert answer.code == 0, answer.err
+    with np.load(shared_data / "mai2021_isp" / "punet_8.npz") as pair:
+        assert np.abs(output_of(out, pair["x"]) - pair["y"]).max() < 1e-4
+    assert call("compare", str(graph), str(out)).code == 0
