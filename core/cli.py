@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -92,6 +94,8 @@ def group() -> None:
 
 def run(command: click.Command, name: str) -> None:
     """Run a command and exit by the rules: 0 passed, 1 rule broken, 2 wrong call or input, 3 our fault."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that clean-up runs
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) != len(sys.argv[1:]) or bool(os.environ.get("PIXELPROOF_DEBUG"))
     try:

@@ -6,6 +6,7 @@ writing 5 to /proc/PID/clear_refs resets (proc(5)). Elsewhere it comes from psut
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def resident_mib(pid: int) -> float:
             fields = Path(f"/proc/{pid}/statm").read_text().split()
         except FileNotFoundError as error:
             raise ProcessLookupError(pid) from error
-        return int(fields[1]) * 4096 / MIB if len(fields) > 1 else 0.0
+        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / MIB if len(fields) > 1 else 0.0
     return _psutil_memory(pid)[0]
 
 

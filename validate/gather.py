@@ -80,21 +80,27 @@ def gather(
         plain = closing.enter_context(_session(model, kind, track, options, limit_mib=_safe_mib(track)))
         plain.start()  # its imports take seconds, which the rest of the preparation uses
         job = _prepare(kind, track, data, options, progress)
-        large = plain
-        if job.wants_memory or (job.wants_runtime and options.groups - {"runtime", "size"}):
-            limit = job.cap_mib if job.wants_memory else _safe_mib(track)
-            large = closing.enter_context(_session(model, kind, track, options, limit_mib=limit))
-            large.start()
+        weighed = timed = plain
+        if job.wants_memory:
+            exact = _session(model, kind, track, options, limit_mib=job.cap_mib, exact_memory=True)
+            weighed = closing.enter_context(exact)
+            weighed.start()
+        if job.wants_runtime and options.groups - {"runtime", "size"}:
+            limit = _safe_mib(track)
+            timed = closing.enter_context(_session(model, kind, track, options, limit_mib=limit))
         decoded = closing.enter_context(ReadAhead(job.measured, job.read)) if job.measured else None
         evidence = _contract(plain, Evidence(artifact=artifact_at(model)), job)
         if evidence.load_error is None and evidence.stopped is None:
             if decoded is not None:
                 evidence = _fidelity(plain, evidence, job, decoded)
-            if large is not plain:
+            if timed is not plain:
                 plain.close()
-            evidence = _memory(large, evidence, job)
-            evidence = _runtime(large, evidence, job)
-        return evidence, {**plain.libraries, **large.libraries}
+                timed.start()  # its imports run while memory is measured
+            evidence = _memory(weighed, evidence, job)
+            if weighed is not plain:
+                weighed.close()
+            evidence = _runtime(timed, evidence, job)
+        return evidence, {**plain.libraries, **weighed.libraries, **timed.libraries}
 
 
 @dataclass(frozen=True)
@@ -160,7 +166,9 @@ def _prepare(kind: Kind, track: Track, data: DataSource, options: Options, progr
     return _Job(kind, track, options, progress, pairs, hd_images, baseline)
 
 
-def _session(model: Path, kind: Kind, track: Track, options: Options, *, limit_mib: float) -> ModelSession:
+def _session(
+    model: Path, kind: Kind, track: Track, options: Options, *, limit_mib: float, exact_memory: bool = False
+) -> ModelSession:
     return ModelSession(
         model,
         kind,
@@ -168,6 +176,7 @@ def _session(model: Path, kind: Kind, track: Track, options: Options, *, limit_m
         threads=options.threads,
         time_limit_s=options.time_limit_s,
         memory_limit_mib=limit_mib,
+        exact_memory=exact_memory,
     )
 
 

@@ -26,7 +26,8 @@ class MemoryOutcome:
 def measure_memory(session: ModelSession, cap: PeakMemory, contract: Contract) -> MemoryOutcome:
     """Peak resident memory of a fresh worker that loads the model and runs it a fixed number of times.
 
-    The peak is reset before the model is loaded; what the runtime takes without any model is its own share.
+    The peak is reset before the model is loaded; what the runtime and the image take without any model is their
+    own share.
 
     Args:
         session: of a worker that has not loaded the model, and is stopped at the cap.
@@ -41,10 +42,10 @@ def measure_memory(session: ModelSession, cap: PeakMemory, contract: Contract) -
     stopped: str | None = None
     try:
         worker.ready()
+        worker.put(0, probe_image(*size, contract.channels[0]))
         baseline = worker.resident_mib()
         worker.reset_peak()
         with session.worker() as loaded:
-            loaded.put(0, probe_image(*size, contract.channels[0]))
             shape: tuple[int, ...] = ()
             for _ in range(MEMORY_RUNS):
                 _, shape = loaded.timed(0)

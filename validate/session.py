@@ -23,6 +23,7 @@ class ModelSession:
         threads: of the model's runtime; None for all cores.
         time_limit_s: of each call.
         memory_limit_mib: resident size at which the worker is stopped.
+        exact_memory: as in `Worker`: for measuring memory, not time.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class ModelSession:
         threads: int | None,
         time_limit_s: float,
         memory_limit_mib: float,
+        exact_memory: bool = False,
     ) -> None:
         self._path = path
         self._kind = kind
@@ -41,6 +43,7 @@ class ModelSession:
         self._threads = threads
         self._time_limit_s = time_limit_s
         self._memory_limit_mib = memory_limit_mib
+        self._exact_memory = exact_memory
         self._worker: Worker | None = None
         self._is_loaded = False
         self.libraries: dict[str, str] = {}
@@ -55,7 +58,10 @@ class ModelSession:
         """The worker, its imports under way, the model not necessarily loaded."""
         if self._worker is None:
             self._worker = Worker(
-                threads=self._threads, timeout_s=self._time_limit_s, memory_limit_mib=self._memory_limit_mib
+                threads=self._threads,
+                timeout_s=self._time_limit_s,
+                memory_limit_mib=self._memory_limit_mib,
+                exact_memory=self._exact_memory,
             )
             self._worker.prepare(self._kind)
         return self._worker

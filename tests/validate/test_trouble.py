@@ -26,7 +26,13 @@ CAP = PeakMemory(total_rss_mib=3584, height=720, width=1280)
 def session_of(path: Path, *, limit_mib: float = 3584, time_limit_s: float = 120) -> ModelSession:
     contract = load_challenge("pirm2018").track("B").contract
     return ModelSession(
-        path, "pb", contract, threads=None, time_limit_s=time_limit_s, memory_limit_mib=limit_mib
+        path,
+        "pb",
+        contract,
+        threads=None,
+        time_limit_s=time_limit_s,
+        memory_limit_mib=limit_mib,
+        exact_memory=True,
     )
 
 
