@@ -22,7 +22,8 @@ import click
 @click.option(
     "--out-nodes", "--out_nodes", "out_nodes", default="", help="Output nodes [the only candidate]."
 )
-def ckpt2pb(in_path: Path, out_path: Path, out_nodes: str) -> None:
+@click.option("--json", "json_to", metavar="FILE|-", help="Write the proof as JSON.")
+def ckpt2pb(in_path: Path, out_path: Path, out_nodes: str, json_to: str | None) -> None:
     """Freeze a TF1 checkpoint that has a .meta, and prove the graph equal to the restored session.
 
     \b
@@ -36,7 +37,7 @@ def ckpt2pb(in_path: Path, out_path: Path, out_nodes: str) -> None:
     from pixelproof.measure.interrupts import interrupts_deferred
     from pixelproof.quiet import import_tensorflow
 
-    console = Console()
+    console = Console(json_to)
     prefix_of(in_path)
     with interrupts_deferred():
         import_tensorflow()
@@ -46,6 +47,15 @@ def ckpt2pb(in_path: Path, out_path: Path, out_nodes: str) -> None:
         console.line(
             f"  {row.artifact} at {row.height}x{row.width}: largest difference {row.difference.max_abs:.1e}"
         )
+    console.json(
+        {
+            "artifact": str(out_path),
+            "source": str(in_path),
+            "input": done.input_name,
+            "outputs": done.output_names,
+            "rows": done.rows,
+        }
+    )
     ends = f"{done.input_name} -> {', '.join(done.output_names)}"
     console.line(f"Written: {out_path} ({done.nodes} nodes, {ends})")
     shape = ",".join(map(str, done.shape))

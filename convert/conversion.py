@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from pixelproof.convert.export import Exported, Note, export_all
 from pixelproof.convert.plan import FILE_NAMES, Plan, Request, check_files, make_plan
@@ -21,6 +25,7 @@ from pixelproof.schema import to_jsonable
 
 Publish = Callable[[dict[str, Any]], None]
 PROOF = "parity.json"
+STAGING = ".staging-"
 
 
 def convert(
@@ -41,10 +46,11 @@ def convert(
     """
     check_files(request)
     plan = _plan(request)
+    _sweep(request.folder)
     with (
         _folder(request.folder),
         disk_faults(request.folder),
-        tempfile.TemporaryDirectory(prefix=".staging-", dir=request.folder) as name,
+        tempfile.TemporaryDirectory(prefix=f"{STAGING}{os.getpid()}-", dir=request.folder) as name,
     ):
         staging = Path(name)
         source = _source(request, plan)
@@ -160,6 +166,14 @@ def _document(source: Source, exported: Sequence[Exported], plan: Plan) -> dict[
         "environment": environment(),
     }
     return dict(to_jsonable(document))
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what conversions left in a folder when they were killed."""
+    for left in folder.glob(f"{STAGING}*"):
+        owner = left.name.removeprefix(STAGING).split("-")[0]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _deliver(staging: Path, names: Sequence[str], folder: Path) -> None:

@@ -99,7 +99,10 @@ def run(command: click.Command, name: str) -> None:
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) != len(sys.argv[1:]) or bool(os.environ.get("PIXELPROOF_DEBUG"))
     try:
-        code = command.main(args=arguments, prog_name=name, standalone_mode=False)
+        with command.make_context(name, arguments, help_option_names=["-h", "--help"]) as context:
+            code = command.invoke(context)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
     except PixelproofError as error:
         if debug:
             raise
@@ -111,6 +114,11 @@ def run(command: click.Command, name: str) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped. Nothing half-written was left behind.", err=True)
         code = 130
+    except BrokenPipeError:
+        from pixelproof.terminal import BROKEN_PIPE, drop_stdout
+
+        drop_stdout()
+        code = BROKEN_PIPE
     except Exception as error:
         if debug:
             raise

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
+from pixelproof.errors import EnvironmentFault
 from pixelproof.files import write_text
 from pixelproof.report import dump_json
 
@@ -25,12 +26,12 @@ class Console:
     """
 
     def __init__(self, json_to: str | None = None) -> None:
-        from rich.console import Console as RichConsole
+        from pixelproof.terminal import Terminal
 
         self._json_to = json_to
-        width = None if sys.stdout.isatty() else 120
-        self._out = RichConsole(stderr=json_to == "-", highlight=False, soft_wrap=True, width=width)
-        self._err = RichConsole(stderr=True, highlight=False)
+        width = None if _is_terminal(sys.stdout) else 120
+        self._out = Terminal(stderr=json_to == "-", highlight=False, soft_wrap=True, width=width)
+        self._err = Terminal(stderr=True, highlight=False)
 
     @property
     def rich(self) -> RichConsole:
@@ -72,14 +73,16 @@ class Console:
         """The command that a user would type next."""
         self.line(f"Next: {command}")
 
-    def json(self, document: Any) -> None:
-        """The machine-readable document, if one was asked for."""
+    def json(self, document: Any, *, what: str = "JSON") -> None:
+        """The machine-readable document, if one was asked for; ``what`` names it to people."""
         if self._json_to == "-":
+            if sys.stdout is None:
+                raise EnvironmentFault("Output must be writable", found="a closed standard output")
             sys.stdout.write(dump_json(document))
             sys.stdout.flush()
         elif self._json_to is not None:
             write_text(Path(self._json_to), dump_json(document))
-            self.line(f"Report: {self._json_to}")
+            self.line(f"{what}: {self._json_to}")
 
     @contextmanager
     def progress(self, title: str, *, total: int) -> Iterator[Callable[[int, str], None]]:
@@ -97,7 +100,9 @@ class Console:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", markup=False),
         )
-        with Progress(*columns, console=self._err, transient=True, disable=not sys.stderr.isatty()) as bar:
+        with Progress(
+            *columns, console=self._err, transient=True, disable=not _is_terminal(sys.stderr)
+        ) as bar:
             task = bar.add_task(title, total=total, note="")
             yield lambda steps, note: bar.update(task, advance=steps, note=note)
 
@@ -110,7 +115,7 @@ class Console:
         """
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        shown = sys.stderr.isatty()
+        shown = _is_terminal(sys.stderr)
         columns = (
             TextColumn("{task.description:<10}"),
             BarColumn(),
@@ -127,3 +132,7 @@ class Console:
                 return lambda steps, note: bar.update(task, advance=steps, note=note)
 
             yield stage
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()

@@ -44,11 +44,22 @@ def size_bytes(path: Path) -> int:
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all.
 
+    A device or a pipe is written to as it is, not replaced.
+
     Raises:
         EnvironmentFault: the folder can't be written, or the disk is full.
     """
+    if is_special(path):
+        with disk_faults(path):
+            path.write_bytes(data)
+        return
     with replacing_file(path) as temporary:
         temporary.write_bytes(data)
+
+
+def is_special(path: Path) -> bool:
+    """Whether something stands there that is neither a file nor a folder: a device, a pipe, a socket."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -58,10 +69,25 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``; renamed to it when the block ends well, removed otherwise."""
+    """A temporary path beside ``path``; renamed to it when the block ends well, removed otherwise.
+
+    Of a symbolic link it is the target that is replaced.
+
+    Raises:
+        EnvironmentFault: the folder can't be written, the disk is full, or ``path`` is a device or a pipe.
+    """
+    if is_special(path):
+        remedy = "Choose a file's name."
+        raise EnvironmentFault(
+            "Output must be a regular file", found=f"a device or pipe: {path}", remedy=remedy
+        )
+    path = path.resolve() if path.is_symlink() else path
     with disk_faults(path):
         make_folder(path.parent)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        try:
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        except FileNotFoundError as error:  # as in make_folder
+            raise PermissionError(errno.EPERM, "File can't be created", str(path)) from error
         os.close(handle)
         temporary = Path(name)
         try:

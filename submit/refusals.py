@@ -152,6 +152,14 @@ def _checks(report: Report, challenge: Challenge, judge_again: str) -> Iterator[
             found="failed: " + "; ".join(_told(check) for check in failed),
             remedy="Mend the model (the report says how), then judge it again.",
         )
+    fidelity = report.evidence.fidelity
+    if fidelity is not None and len(fidelity.per_image) < fidelity.images_available:
+        yield Refusal(
+            id="partial_images",
+            rule="Fidelity must be measured on every image",
+            found=f"{len(fidelity.per_image)} of {fidelity.images_available}",
+            remedy=f"{judge_again} Leave out --images.",
+        )
     ran = {check.id for check in report.checks if check.status != "not_run"}
     required = challenge.submission.required_checks if challenge.submission else ()
     missing = [name for name in required if name not in ran]

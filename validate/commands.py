@@ -115,10 +115,19 @@ def validate_pb(
             time_limit_s=time_limit,
         )
         report = _judged(console, rules, challenge, model, track, data=data, options=options, mos=mos)
-    console.json(report.to_json())
     show(console, report, rules)
-    console.next_step(next_step(report, rules, challenge_name=challenge, json_to=json_to))
+    console.json(report.to_json(), what="Report")
+    how = _again(recheck, data=data, baseline=baseline, threads=threads, mos=mos)
+    console.next_step(next_step(report, rules, challenge_name=challenge, json_to=json_to, how=how))
     ctx.exit(0 if report.passed else 1)
+
+
+def _again(
+    recheck: Path | None, *, data: Path | None, baseline: Path | None, threads: int | None, mos: float | None
+) -> list[str]:
+    """The words that let the next judgement measure as this one did."""
+    named = {"--recheck": recheck, "--data": data, "--baseline": baseline, "--threads": threads, "--mos": mos}
+    return [word for option, value in named.items() if value is not None for word in (option, str(value))]
 
 
 def _judged(
@@ -178,13 +187,15 @@ def _check_recheck(ctx: click.Context, model: Path | None) -> None:
 
 def _check_writable(json_to: str | None) -> None:
     """Minutes of measuring must not end at a folder that can't be written."""
-    from pixelproof.files import make_folder
+    from pixelproof.files import is_special, make_folder
 
     if json_to in (None, "-"):
         return
     path = Path(str(json_to))
     if path.is_dir():
         raise CallError("--json must be a file's name", found=f"the folder {path}")
+    if is_special(path):
+        return
     make_folder(path.parent)
     if not os.access(path.parent, os.W_OK):
         remedy = "Choose another folder, or make this one writable."

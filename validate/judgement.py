@@ -57,7 +57,7 @@ def judge(
         challenge=challenge.id,
         track=track_name,
         data=NO_IMAGES if data is None else data.label,
-        official_data=data is None or data.origin != "samples",
+        official_data=data is not None and data.origin != "samples",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         evidence=evidence,
         checks=verdicts(evidence, track, groups=options.groups),

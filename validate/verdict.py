@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pixelproof.challenge import Challenge
@@ -27,7 +27,8 @@ def show(console: Console, report: Report, challenge: Challenge) -> None:
         console.line(f"Left out by --only or --skip: {left}")
     for line in _scores(report, challenge):
         console.line(line)
-    if not report.official_data:
+    measured = report.evidence.fidelity is not None or report.evidence.runtime is not None
+    if measured and not report.official_data:
         console.line(
             "These figures are of the bundled samples, a demonstration; not the challenge's figures.",
             style="yellow",
@@ -50,12 +51,22 @@ def verdict_of(report: Report) -> tuple[str, str]:
     return f"PASSED{rest}", "green"
 
 
-def next_step(report: Report, challenge: Challenge, *, challenge_name: str, json_to: str | None) -> str:
-    """What a participant does next."""
-    again = ["validate-pb", report.evidence.artifact.path, "--track", report.track]
+def next_step(
+    report: Report, challenge: Challenge, *, challenge_name: str, json_to: str | None, how: Sequence[str] = ()
+) -> str:
+    """What a participant does next.
+
+    Args:
+        how: options under which the report was made, to be repeated.
+    """
+    again = ["validate-pb"]
+    if "--recheck" not in how:
+        again.append(report.evidence.artifact.path)
+    again += ["--track", report.track, *how]
     if challenge_name != "pirm2018":
         again += ["--challenge", challenge_name]
-    again += ["--json", "report.json" if json_to in (None, "-") else str(json_to)]
+    kept = "rechecked.json" if "--recheck" in how else "report.json"
+    again += ["--json", kept if json_to in (None, "-") else str(json_to)]
     if not report.passed:
         return f"mend what failed, then {shlex.join(again)}"
     submission = challenge.submission

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -291,3 +292,15 @@ def _corrupt(monkeypatch: pytest.MonkeyPatch, corrupted: str) -> None:
         return proofs
 
     monkeypatch.setattr(export, "write_artifact", write)
+
+
+def test_what_a_killed_conversion_left_is_swept(tmp_path: Path) -> None:
+    from pixelproof.convert.conversion import STAGING, _sweep
+
+    dead, alive = tmp_path / f"{STAGING}99999999-abc", tmp_path / f"{STAGING}{os.getpid()}-abc"
+    for folder in (dead, alive):
+        folder.mkdir()
+        (folder / "model.pb").write_bytes(b"half")
+    _sweep(tmp_path)
+    assert not dead.exists()
+    assert alive.exists()

@@ -168,3 +168,22 @@ def test_installed_names_are_functions_of_the_cli() -> None:
     for name in ("convert-model", "ckpt2pb", "pb2tflite", "validate-pb", "package-submission"):
         assert name in COMMANDS
         assert callable(getattr(cli, name.replace("-", "_")))
+
+
+def test_short_help_and_a_reader_that_goes_away() -> None:
+    program = [sys.executable, "-c", "from pixelproof.cli import validate_pb; validate_pb()"]
+    done = subprocess.run([*program, "-h"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "--track" in done.stdout
+    group_of = [
+        sys.executable,
+        "-c",
+        "from pixelproof.cli import main; main()",
+        "challenges",
+        "show",
+        "pirm2018",
+    ]
+    with subprocess.Popen(group_of, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(timeout=60) == 141

@@ -161,3 +161,28 @@ def test_hash_of_a_folder_sees_names_and_contents(tmp_path: Path) -> None:
 def test_a_missing_input_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"A report must be a readable file; found .*absent"):
         read_bytes(tmp_path / "absent", what="A report")
+
+
+def test_a_symbolic_link_keeps_pointing_at_its_target(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old")
+    link.symlink_to(target)
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
+def test_a_pipe_is_written_to_and_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_text(pipe, "through")
+        assert os.read(reader, 100) == b"through"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    with pytest.raises(EnvironmentFault, match="regular file"), replacing_file(pipe):
+        pass
+    assert pipe.is_fifo()

@@ -226,6 +226,12 @@ BROKEN: Mapping[str, tuple[Break, str]] = {
     "other_track": (lambda r: replace(r, track="A"), "'A'"),
     "other_rules": (lambda r: replace(r, rules_sha256="f" * 64), "today's rules"),
     "check_not_run": (lambda r: changed(r, failing("memory", "not_run")), "not run: memory"),
+    "partial_images": (
+        lambda r: replace(
+            r, evidence=replace(r.evidence, fidelity=replace(r.evidence.fidelity, images_available=300))
+        ),
+        "1 of 300",
+    ),
 }
 
 
