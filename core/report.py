@@ -53,6 +53,10 @@ class SizeTrial:
     error: str | None = None
 
 
+NOISE = "noise"
+"""The `RangeSample.source` of white noise, which is no picture: deep networks amplify it."""
+
+
 @dataclass(frozen=True)
 class RangeSample:
     """Output values for one input: extremes of the finite, share outside the rule, count of non-finite."""

@@ -15,7 +15,7 @@ from pixelproof.images import unit_from_8bit
 from pixelproof.measure.parity import probe_image
 from pixelproof.measure.protocol import Array
 from pixelproof.measure.worker import Loaded
-from pixelproof.report import Evidence, RangeSample, SizeTrial, TensorInfo
+from pixelproof.report import NOISE, Evidence, RangeSample, SizeTrial, TensorInfo
 from pixelproof.validate.checks.base import Group
 from pixelproof.validate.figures import range_of
 from pixelproof.validate.pairs import Pair, read_pair
@@ -169,7 +169,7 @@ def _range_inputs(
     named: list[tuple[str, Array]] = [
         ("black", np.zeros(shape, np.float32)),
         ("white", np.ones(shape, np.float32)),
-        ("noise", noise),
+        (NOISE, noise),
     ]
     if track.fidelity is not None:
         for pair in pairs[:REAL_IMAGES]:

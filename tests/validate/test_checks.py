@@ -43,7 +43,7 @@ def interface(*ends: TensorInfo, outputs: tuple[TensorInfo, ...] = (tensor("outp
     return Interface(ends or (tensor("input:0"),), outputs)
 
 
-def sample(source: str = "noise", low: float = 0.1, high: float = 0.9, **more: Any) -> RangeSample:
+def sample(source: str = "white", low: float = 0.1, high: float = 0.9, **more: Any) -> RangeSample:
     return RangeSample(source, low, high, more.get("share_outside", 0.0), more.get("non_finite", 0))
 
 
