@@ -231,6 +231,16 @@ def test_range(low: float, high: float, status: str) -> None:
         assert "white" in result.remedy
 
 
+def test_white_noise_warns_and_fails_nobody() -> None:
+    noise = sample("noise", -0.63, 1.6, share_outside=0.1)
+    for samples in ((sample("white", -0.09, 1.0), noise), (sample("white"), noise), (noise,)):
+        result = verdict("range", replace(GOOD, range_samples=samples))
+        assert result.status == "warning"
+        assert "-0.6300 to 1.6000" in result.found
+    result = verdict("range", replace(GOOD, range_samples=(sample("0.png", -0.3, 1.0), noise)))
+    assert result.status == "failed"
+
+
 def test_range_of_a_track_of_its_own() -> None:
     wide = replace(TRACK, contract=Contract(warn_range=(-1.0, 2.0), fail_range=(-2.0, 3.0)))
     evidence = replace(GOOD, range_samples=(sample(low=-1.5, high=1.0),))
