@@ -1,13 +1,18 @@
-"""Shared fixtures: where the real data is, and which build is under test."""
+"""Shared fixtures: where the real data is, which build is under test, commands as typed."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import pixelproof
+from pixelproof.cli import group, run
 
 
 def pytest_report_header() -> str:
@@ -20,6 +25,42 @@ def pytest_configure() -> None:
     expected = os.environ.get("PIXELPROOF_EXPECT")
     if expected and Path(expected).resolve() not in Path(pixelproof.__file__).resolve().parents:
         raise pytest.UsageError(f"expected pixelproof below {expected}; imported {pixelproof.__file__}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """``call("pb2tflite", ...)``: pixelproof as typed, in this process."""
+
+    def typed(*arguments: str) -> Answer:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["pixelproof", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            run(group, "pixelproof")
+        printed = capsys.readouterr()
+        assert isinstance(stop.value.code, int)
+        return Answer(stop.value.code, printed.out, printed.err)
+
+    return typed
+
+
+@pytest.fixture(scope="session")
+def tf() -> Any:
+    """TensorFlow, imported as the commands do."""
+    from pixelproof.quiet import import_tensorflow
+
+    import_tensorflow()
+    import tensorflow
+
+    return tensorflow
 
 
 @pytest.fixture(scope="session")

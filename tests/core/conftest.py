@@ -1,43 +1,14 @@
-"""Fixtures: the command line in this process, and a web server that counts and misbehaves."""
+"""Fixtures: a web server that counts and misbehaves."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from typing import Any
 
 import pytest
-
-from pixelproof.cli import group, run
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """``call("challenges", "show", "pirm2018")``: pixelproof as typed, in this process."""
-
-    def typed(*arguments: str) -> Answer:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["pixelproof", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            run(group, "pixelproof")
-        printed = capsys.readouterr()
-        assert isinstance(stop.value.code, int)
-        return Answer(stop.value.code, printed.out, printed.err)
-
-    return typed
 
 
 class _Server(ThreadingHTTPServer):

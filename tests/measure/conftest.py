@@ -2,54 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pixelproof.cli import group, run
 from pixelproof.measure.worker import Worker
 
 SaveGraph = Callable[..., Path]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """``call("compare", ...)``: pixelproof as typed, in this process."""
-
-    def typed(*arguments: str) -> Answer:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["pixelproof", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            run(group, "pixelproof")
-        printed = capsys.readouterr()
-        assert isinstance(stop.value.code, int)
-        return Answer(stop.value.code, printed.out, printed.err)
-
-    return typed
-
-
-@pytest.fixture(scope="session")
-def tf() -> Any:
-    """TensorFlow, imported as the commands do."""
-    from pixelproof.quiet import import_tensorflow
-
-    import_tensorflow()
-    import tensorflow
-
-    return tensorflow
 
 
 @pytest.fixture(scope="session")
