@@ -13,7 +13,7 @@ from pixelproof.files import write_text
 from pixelproof.report import dump_json
 
 if TYPE_CHECKING:
-    from rich.console import Console as RichConsole
+    pass
 
 STATUS_STYLES = {"passed": "green", "warning": "yellow", "failed": "bold red", "not_run": "dim"}
 
@@ -32,11 +32,6 @@ class Console:
         width = None if _is_terminal(sys.stdout) else 120
         self._out = Terminal(stderr=json_to == "-", highlight=False, soft_wrap=True, width=width)
         self._err = Terminal(stderr=True, highlight=False)
-
-    @property
-    def rich(self) -> RichConsole:
-        """The console that people read."""
-        return self._out
 
     def line(self, text: str = "", *, style: str | None = None) -> None:
         """One line of plain text; square brackets stay text."""

@@ -148,19 +148,6 @@ def crop_border(image: npt.NDArray[Any], pixels: int) -> npt.NDArray[Any]:
     return image[pixels : height - pixels, pixels : width - pixels]
 
 
-def scaled_size(height: int, width: int, factor: float) -> tuple[int, int]:
-    """(height, width) times ``factor``, rounded down, as ``scipy.misc.imresize`` took a fraction.
-
-    Raises:
-        ImageError: a side would be less than one pixel.
-    """
-    scaled = int(height * factor), int(width * factor)
-    if min(scaled) < 1:
-        found = f"{scaled[0]}x{scaled[1]} from {height}x{width} times {factor:g}"
-        raise ImageError("A resized image must have at least one pixel a side", found=found)
-    return scaled
-
-
 def bicubic_resize_8bit(image8: Rgb8, height: int, width: int) -> Rgb8:
     """Pillow's BICUBIC on 8-bit pixels: PIRM 2018's ``scipy.misc.imresize(interp="bicubic")``.
 

@@ -84,11 +84,6 @@ def mean_of_image_psnr_db(values: Sequence[float]) -> float:
     return _mean(values, "PSNR")
 
 
-def mean_of_image_ssim(values: Sequence[float]) -> float:
-    """Mean over images of each image's SSIM; errors as in `mean_of_image_psnr_db`."""
-    return _mean(values, "SSIM")
-
-
 def mean_of_image_ms_ssim(values: Sequence[float]) -> float:
     """Mean over images of each image's MS-SSIM; errors as in `mean_of_image_psnr_db`."""
     return _mean(values, "MS-SSIM")

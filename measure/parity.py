@@ -161,17 +161,3 @@ def require(rows: Sequence[ParityRow]) -> None:
         f"{d.max_abs:.3g} ({d.max_levels:.3g} of a level) in {where}, {d.share_changed:.2%} of pixels change"
     )
     raise ParityBroken(f"An artifact must equal its source within {worst.tolerance:g}", found=found)
-
-
-def fixed_size(shape: tuple[int | None, ...] | None) -> Size | None:
-    """(height, width) where an input shape (batch, height, width, channels) fixes both.
-
-    Raises:
-        ModelFailed: the shape has not four dimensions.
-    """
-    if shape is None:
-        return None
-    if len(shape) != 4:
-        raise ModelFailed("An image model's input must have four dimensions", found=str(list(shape)))
-    height, width = shape[1], shape[2]
-    return (height, width) if height is not None and width is not None else None

@@ -18,7 +18,6 @@ from pixelproof.images import (
     list_images,
     read_rgb8,
     rounded_8bit,
-    scaled_size,
     unit_from_8bit,
     write_png,
 )
@@ -225,12 +224,6 @@ class TestCrop:
 
 
 class TestResize:
-    def test_size_of_a_fraction_is_rounded_down(self) -> None:
-        assert scaled_size(1359, 2043, 0.25) == (339, 510)
-        assert scaled_size(339, 510, 4.0) == (1356, 2040)
-        with pytest.raises(ImageError, match="0x25 from 3x100"):
-            scaled_size(3, 100, 0.25)
-
     @pytest.mark.parametrize(("height", "width"), [(6, 10), (48, 80), (8, 20)])
     def test_is_the_antialiased_cubic_of_a_half(self, height: int, width: int) -> None:
         image = picture(24, 40)

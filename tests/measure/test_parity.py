@@ -10,7 +10,6 @@ import pytest
 from pixelproof.contract import Contract
 from pixelproof.errors import ModelFailed, ParityBroken, WorkerStopped
 from pixelproof.measure.parity import (
-    fixed_size,
     probe_image,
     probe_sizes,
     require,
@@ -137,11 +136,3 @@ def test_an_artifact_is_run_in_a_process_of_its_own(blur: Path) -> None:
     assert [y.shape for y in outputs] == [x.shape for x in images]
     with pytest.raises(ValueError, match="closed file"):
         worker.run(images[0])  # it is used once
-
-
-def test_fixed_sizes() -> None:
-    assert fixed_size((1, 720, 1280, 3)) == (720, 1280)
-    assert fixed_size((1, None, 1280, 3)) is None
-    assert fixed_size(None) is None
-    with pytest.raises(ModelFailed, match="four dimensions"):
-        fixed_size((1, 10))
