@@ -5,8 +5,11 @@ PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check -q
 CODE := core measure models tflite convert validate submit
 PACKING := setup.py pyproject.toml constraints.txt
 OUT := demo_output
+ROUNDS ?= 60
+COUNT ?= 10000
+SEED ?= 1
 
-.PHONY: help demo test quick check install bench clean
+.PHONY: help demo test quick check install bench fuzz chaos clean
 
 help:
 	@echo "make demo     convert, judge and pack the bundled model; needs nothing but Python 3.11"
@@ -15,6 +18,8 @@ help:
 	@echo "make quick    the suite against the checkout, without building the wheel"
 	@echo "make install  reinstall after adding a file"
 	@echo "make bench    side by side with named peers; prints ratios"
+	@echo "make fuzz     mutated models and zips, scanned, and run where the scan accepts them (COUNT=10000 SEED=1)"
+	@echo "make chaos    commands killed at random moments, full and read-only disks: nothing may be left (ROUNDS=60 SEED=1)"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "pixelproof needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make demo PYTHON=python3.11")'
@@ -65,6 +70,12 @@ quick: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+fuzz: install
+	$(BIN)/python tests/hostile/fuzz.py --count $(COUNT) --seed $(SEED)
+
+chaos: install
+	$(BIN)/python tests/hostile/chaos.py --rounds $(ROUNDS) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) build dist .wheel-site $(OUT) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -8,6 +8,7 @@ PACKAGES = {
     "pixelproof.samples": "core/samples",
     "pixelproof.measure": "measure",
     "pixelproof.measure.sandbox": "measure/sandbox",
+    "pixelproof.measure.scan": "measure/scan",
     "pixelproof.models": "models",
     "pixelproof.models.checkpoints": "models/checkpoints",
     "pixelproof.models.training": "models/training",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from pixelproof.measure.interrupts import interrupts_deferred
 from pixelproof.measure.parity import require
 from pixelproof.report import dump_json
 from pixelproof.schema import to_jsonable
+from pixelproof.temporary import private_tempdir, temporary_folder
 
 Publish = Callable[[dict[str, Any]], None]
 PROOF = "parity.json"
@@ -50,9 +50,9 @@ def convert(
     with (
         _folder(request.folder),
         disk_faults(request.folder),
-        tempfile.TemporaryDirectory(prefix=f"{STAGING}{os.getpid()}-", dir=request.folder) as name,
+        private_tempdir(),
+        temporary_folder(f"{STAGING}{os.getpid()}-", parent=request.folder) as staging,
     ):
-        staging = Path(name)
         source = _source(request, plan)
         _note_source(source, plan, note)
         exported = export_all(source, plan, staging, workers=workers, note=note)

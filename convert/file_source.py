@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
-import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +14,11 @@ from pathlib import Path
 from pixelproof import errors
 from pixelproof.convert.arrays import load_arrays
 from pixelproof.convert.source import Ends, Shape, Source
+from pixelproof.janitor import watched_group
 from pixelproof.measure.sandbox.environment import import_root
 from pixelproof.models.checkpoints.report import CheckpointReport
 from pixelproof.schema import to_jsonable
+from pixelproof.temporary import temporary_folder
 
 
 def split_reference(text: str) -> tuple[Path, str]:
@@ -69,8 +71,7 @@ def file_source(
         InputError: the user's code raised an error; its last lines are in the message.
     """
     path, function = split_reference(reference)
-    with tempfile.TemporaryDirectory(prefix="pixelproof-source-") as name:
-        folder = Path(name)
+    with temporary_folder("pixelproof-source-") as folder:
         request = {
             "probes": [list(rung) for rung in probes],
             "file": str(path.absolute()),
@@ -87,24 +88,27 @@ def file_source(
 
 
 def _run_child(folder: Path, path: Path, timeout_s: float) -> None:
-    start = f"import sys; sys.path.insert(0, {str(import_root())!r}); "
+    # Not before we have it on the janitor's list: it would outlive a kill.
+    start = "import sys; sys.stdin.readline() or sys.exit(1); "
+    start += f"sys.path.insert(0, {str(import_root())!r}); "
     code = start + f"from pixelproof.convert.file_source_main import main; main({str(folder)!r})"
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", code],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise errors.InputError(
-            f"{path.name} must be built within {timeout_s:g} s", found="no end"
-        ) from error
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)},
+        start_new_session=True,
+    )
+    with child, watched_group(child):
+        try:
+            said, _ = child.communicate(b"start\n", timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            rule = f"{path.name} must be built within {timeout_s:g} s"
+            raise errors.InputError(rule, found="no end") from error
     if not (folder / "answer.json").exists():
-        last = done.stdout.decode(errors="replace").strip().splitlines()[-1:]
-        found = ": ".join([f"exit code {done.returncode}", *(line[:400] for line in last)])
+        last = said.decode(errors="replace").strip().splitlines()[-1:]
+        found = ": ".join([f"exit code {child.returncode}", *(line[:400] for line in last)])
         raise errors.InputError(f"{path.name} must run to its end", found=found)
 
 

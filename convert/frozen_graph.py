@@ -124,7 +124,7 @@ def _needed(nodes: dict[str, Any], ends: Iterable[str], fed: Iterable[str]) -> l
             copy.CopyFrom(node)
             del copy.input[:]
             copy.input.extend(inputs_of(node))
-            for internal in ("_output_shapes", "_class"):
+            for internal in ("_output_shapes", "_class", "_gradient_op_type"):
                 copy.attr.pop(internal, None)
             kept.append(copy)
     return kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ import click
 
 from pixelproof import __version__
 from pixelproof.errors import PixelproofError, did_you_mean
+from pixelproof.printable import printable
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,15 @@ COMMANDS = {
     ),
     "pb2tflite": _Entry("pixelproof.tflite.commands:pb2tflite", "Frozen graph to TFLite at a fixed shape."),
     "compare": _Entry("pixelproof.measure.commands:compare", "Do two artifacts compute the same picture?"),
+    "scan": _Entry("pixelproof.measure.scan_command:scan", "What a model file holds, without loading it."),
     "validate-pb": _Entry(
         "pixelproof.validate.commands:validate_pb", "Judge an artifact by a challenge's rules."
     ),
     "package-submission": _Entry(
         "pixelproof.submit.commands:package_submission", "Pack a judged model as the challenge wants it."
+    ),
+    "unpack-submission": _Entry(
+        "pixelproof.submit.unpack_command:unpack_submission", "Unpack a stranger's submission, safely."
     ),
     "models": _Entry("pixelproof.models.commands:models_command", "List the architectures."),
     "challenges": _Entry(
@@ -106,10 +112,12 @@ def run(command: click.Command, name: str) -> None:
     except PixelproofError as error:
         if debug:
             raise
-        click.echo(f"Error: {error}", err=True)
+        click.echo(printable(f"Error: {error}"), err=True)
         code = error.exit_code
     except click.ClickException as error:
-        error.show()
+        told = io.StringIO()
+        error.show(told)
+        click.echo(printable(told.getvalue()), err=True, nl=False)
         code = 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped. Nothing half-written was left behind.", err=True)
@@ -122,7 +130,7 @@ def run(command: click.Command, name: str) -> None:
     except Exception as error:
         if debug:
             raise
-        click.echo(f"Internal error: {type(error).__name__}: {error}", err=True)
+        click.echo(printable(f"Internal error: {type(error).__name__}: {error}"), err=True)
         click.echo("This is a fault of pixelproof; run again with --debug to see where.", err=True)
         code = 3
     sys.exit(code if isinstance(code, int) else 0)

@@ -6,14 +6,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from pixelproof.errors import EnvironmentFault
 from pixelproof.files import write_text
+from pixelproof.printable import printable
 from pixelproof.report import dump_json
-
-if TYPE_CHECKING:
-    pass
 
 STATUS_STYLES = {"passed": "green", "warning": "yellow", "failed": "bold red", "not_run": "dim"}
 
@@ -35,7 +33,7 @@ class Console:
 
     def line(self, text: str = "", *, style: str | None = None) -> None:
         """One line of plain text; square brackets stay text."""
-        self._out.print(text, style=style, markup=False)
+        self._out.print(printable(text), style=style, markup=False)
 
     def table(
         self,
@@ -49,14 +47,16 @@ class Console:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold")
+        table = Table(
+            title=printable(title) or None, title_justify="left", title_style="bold", header_style="bold"
+        )
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
             style = STATUS_STYLES.get(row[status_column], "") if status_column is not None else ""
             cells = [
                 Text(
-                    cell.replace("_", " ") if i == status_column else cell,
+                    cell.replace("_", " ") if i == status_column else printable(cell),
                     style=style if i == status_column else "",
                 )
                 for i, cell in enumerate(row)
@@ -99,7 +99,7 @@ class Console:
             *columns, console=self._err, transient=True, disable=not _is_terminal(sys.stderr)
         ) as bar:
             task = bar.add_task(title, total=total, note="")
-            yield lambda steps, note: bar.update(task, advance=steps, note=note)
+            yield lambda steps, note: bar.update(task, advance=steps, note=printable(note))
 
     @contextmanager
     def stages(self) -> Iterator[Callable[[str, int], Callable[[int, str], None]]]:
@@ -124,7 +124,7 @@ class Console:
                 if not shown:
                     self._err.print(f"  {name} ...", markup=False)
                 task = bar.add_task(name, total=total, note="")
-                return lambda steps, note: bar.update(task, advance=steps, note=note)
+                return lambda steps, note: bar.update(task, advance=steps, note=printable(note))
 
             yield stage
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pixelproof.console import Console
     from pixelproof.installation import Extra, Part, Script
     from pixelproof.report import Environment
+    from pixelproof.safety import SandboxLayer
 
 _OWN_NEEDS = ("rich", "psutil")
 
@@ -45,6 +46,7 @@ class Diagnosis:
     environment: Environment
     gpus: tuple[str, ...]
     peak_memory: str
+    sandbox: tuple[SandboxLayer, ...]
     disks: tuple[Disk, ...]
     parts: tuple[Part, ...]
     extras: tuple[Extra, ...]
@@ -59,7 +61,7 @@ def diagnose() -> Diagnosis:
     Raises:
         EnvironmentFault: a part is missing without which the doctor itself can't go on.
     """
-    from pixelproof.environment import environment, gpus, peak_memory_method
+    from pixelproof.environment import environment, gpus, peak_memory_method, sandbox_layers
     from pixelproof.installation import check_extras, check_part, own_requirements, scripts
 
     wanted = own_requirements()
@@ -75,6 +77,7 @@ def diagnose() -> Diagnosis:
         environment=environment(),
         gpus=gpus(),
         peak_memory=peak_memory_method(),
+        sandbox=sandbox_layers(),
         disks=disks,
         parts=parts,
         extras=check_extras(wanted),
@@ -156,6 +159,7 @@ def _show(console: Console, found: Diagnosis) -> None:
         )
         for part in found.parts
     ]
+    console.table("Walls around a model", ("wall", "state"), _wall_rows(found))
     console.table("Required parts", ("part", "version", "needed", "state"), rows)
     console.table("Optional parts", ("part", "state", "how to get it"), _optional_rows(found))
     console.table("Data", ("challenge", "from", "folder", "problem"), _data_rows(found))
@@ -178,6 +182,18 @@ def _machine_rows(found: Diagnosis) -> list[tuple[str, str]]:
         free = "not writable" if disk.free_mib is None else f"{disk.free_mib / 1024:.1f} GiB free"
         rows.append((disk.purpose, f"{free}, {disk.path}"))
     return rows
+
+
+def _wall_rows(found: Diagnosis) -> list[tuple[str, str]]:
+    if not found.sandbox:
+        return [("all", "not known: a worker can't start")]
+    return [
+        (layer.name, layer.detail or "stands")
+        if layer.active
+        else (layer.name, f"not active: {layer.detail}")
+        for layer in found.sandbox
+        if layer.name != "memory_watch"
+    ]
 
 
 def _optional_rows(found: Diagnosis) -> list[tuple[str, str, str]]:

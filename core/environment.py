@@ -15,6 +15,7 @@ from pathlib import Path
 from pixelproof import __version__
 from pixelproof.files import MIB
 from pixelproof.report import Environment
+from pixelproof.safety import SandboxLayer
 
 LIBRARIES = (
     "tensorflow", "keras", "numpy", "scipy", "pillow", "onnx", "onnxruntime", "tf2onnx", "ai-edge-litert",
@@ -93,9 +94,20 @@ def peak_memory_method() -> str:
     return "sampled resident size (short peaks between two samples are missed)"
 
 
+def sandbox_layers() -> tuple[SandboxLayer, ...]:
+    """The walls that a worker puts up here, tried in a process of its own; none where it can't start."""
+    import json
+
+    text = _output(sys.executable, "-P", "-m", "pixelproof.measure.sandbox.probe")
+    try:
+        return tuple(SandboxLayer(**layer) for layer in json.loads(text))
+    except (ValueError, TypeError):
+        return ()
+
+
 def _output(*command: str) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -13,8 +13,9 @@
     │   └── ReportError                 a report file
     ├── RuleBroken             exit 1   a rule of a challenge or of pixelproof itself
     │   ├── ParityBroken                an exported file computes another picture than its source
-    │   ├── SubmissionRefused           the submission can't be packed as it is
+    │   ├── SubmissionRefused           the submission can't be packed, or unpacked
     │   ├── ModelFailed                 the model raised an error while it was loaded or run
+    │   │   └── GraphRefused            the scan found what a judged model may not hold
     │   └── WorkerStopped               the judged model crashed, ran too long or took too much memory
     └── EnvironmentFault       exit 3   disk full, folder not writable, a part not installed
 
@@ -96,11 +97,15 @@ class ParityBroken(RuleBroken):
 
 
 class SubmissionRefused(RuleBroken):
-    """A submission can't be packed as it is."""
+    """A submission can't be packed or unpacked as it is."""
 
 
 class ModelFailed(RuleBroken):
     """The model raised an error while it was loaded or run."""
+
+
+class GraphRefused(ModelFailed):
+    """The scan found what a judged model may not hold; nothing of it was loaded."""
 
 
 StopReason = Literal["crashed", "timed_out", "out_of_memory", "refused"]

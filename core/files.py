@@ -5,28 +5,34 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pixelproof.errors import EnvironmentFault, InputError
+from pixelproof.janitor import standing_aside, watched_path
+from pixelproof.janitor_main import removed
 
 MIB = 1024 * 1024
-_FULL = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
+FULL = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
 _NOT_WRITABLE = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG,
 )  # fmt: skip
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's sorted relative names and contents (a SavedModel), as hex."""
+    """SHA-256 of a file, or of a folder's sorted relative names and contents (a SavedModel), as hex.
+
+    Of a link inside a folder it is where it leads that counts, not what is there; other special files don't count.
+    """
     digest = hashlib.sha256()
     if path.is_dir():
-        for member in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(member.relative_to(path).as_posix().encode() + b"\0")
-            digest.update(bytes.fromhex(sha256_of(member)))
+        for member in _members(path):
+            digest.update(os.fsencode(member.relative_to(path).as_posix()) + b"\0")
+            if member.is_symlink():
+                digest.update(hashlib.sha256(b"link to " + os.fsencode(member.readlink())).digest())
+            else:
+                digest.update(bytes.fromhex(sha256_of(member)))
         return digest.hexdigest()
     with path.open("rb") as stream:
         while block := stream.read(MIB):
@@ -35,10 +41,15 @@ def sha256_of(path: Path) -> str:
 
 
 def size_bytes(path: Path) -> int:
-    """Size of a file, or of all files below a folder."""
+    """Size of a file, or of all files below a folder; links are not followed."""
     if path.is_dir():
-        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+        return sum(member.lstat().st_size for member in _members(path))
     return path.stat().st_size
+
+
+def _members(folder: Path) -> list[Path]:
+    """Files and links below a folder, sorted by name."""
+    return sorted(p for p in folder.rglob("*") if p.is_symlink() or p.is_file())
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -82,14 +93,10 @@ def replacing_file(path: Path) -> Iterator[Path]:
             "Output must be a regular file", found=f"a device or pipe: {path}", remedy=remedy
         )
     path = path.resolve() if path.is_symlink() else path
-    with disk_faults(path):
+    temporary = _beside(path, ".part")
+    with disk_faults(path), watched_path(temporary):
         make_folder(path.parent)
-        try:
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        except FileNotFoundError as error:  # as in make_folder
-            raise PermissionError(errno.EPERM, "File can't be created", str(path)) from error
-        os.close(handle)
-        temporary = Path(name)
+        _create(temporary)
         try:
             yield temporary
             _sync(temporary)
@@ -102,9 +109,10 @@ def replacing_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside ``path``; takes its place when the block ends well, removed otherwise."""
-    with disk_faults(path):
+    temporary = _beside(path, ".part")
+    with disk_faults(path), watched_path(temporary):
         make_folder(path.parent)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        temporary.mkdir(mode=0o700)
         try:
             yield temporary
             for member in temporary.rglob("*"):
@@ -112,14 +120,36 @@ def replacing_folder(path: Path) -> Iterator[Path]:
                     _sync(member)
             temporary.chmod(0o777 & ~_umask())
             if path.is_dir() and not path.is_symlink():
-                old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
-                path.replace(old)
-                temporary.replace(path)
-                shutil.rmtree(old)
+                _exchange(temporary, path)
             else:
                 temporary.replace(path)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            removed(str(temporary))
+
+
+def _exchange(made: Path, path: Path) -> None:
+    """Move a folder in the place of another; if that fails or is interrupted, the old one stays."""
+    old = _beside(path, ".old")
+    with standing_aside(old, path):
+        try:
+            path.replace(old)
+            made.replace(path)
+        finally:
+            if not path.exists():
+                old.replace(path)
+        removed(str(old))
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(f".{path.name}.{os.urandom(8).hex()}{suffix}")
+
+
+def _create(path: Path) -> None:
+    """An empty file that nobody else may read yet."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileNotFoundError as error:  # as in make_folder
+        raise PermissionError(errno.EPERM, "File can't be created", str(path)) from error
 
 
 def make_folder(path: Path) -> None:
@@ -171,7 +201,7 @@ def disk_faults(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             remedy = "Free some space, or choose another folder."
             raise EnvironmentFault("The disk is full", found=f"no space for {path}", remedy=remedy) from error
         if error.errno in _NOT_WRITABLE:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pixelproof.errors import ReportError
 from pixelproof.files import read_bytes
+from pixelproof.safety import SandboxLayer, Scan
 from pixelproof.schema import build, to_jsonable
 
 SCHEMA_VERSION = 1
@@ -151,6 +152,7 @@ class Evidence:
     """All that was measured on an artifact; None where it was not. Checks read nothing else."""
 
     artifact: Artifact
+    scan: Scan | None = None
     load_error: str | None = None
     interface: Interface | None = None
     used_input: str | None = None
@@ -192,6 +194,7 @@ class Environment:
     memory_mib: float
     libraries: Mapping[str, str] = field(default_factory=dict)
     worker: Mapping[str, str] = field(default_factory=dict)
+    sandbox: tuple[SandboxLayer, ...] = ()
 
 
 @dataclass(frozen=True)

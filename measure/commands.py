@@ -12,6 +12,11 @@ import click
 @click.argument("second", type=click.Path(path_type=Path))
 @click.option("--shape", "shapes", multiple=True, help="1,height,width,channels; may be repeated.")
 @click.option("--tolerance", type=float, help="Largest absolute difference [1e-4; see docs/compare.md].")
+@click.option(
+    "--require-sandbox/--no-require-sandbox",
+    default=False,
+    help="Refuse to run them where neither Landlock nor bubblewrap locks them in; for strangers' files.",
+)
 @click.option("--json", "json_to", metavar="FILE|-", help="Write the result as JSON.")
 @click.pass_context
 def compare(
@@ -20,6 +25,7 @@ def compare(
     second: Path,
     shapes: tuple[str, ...],
     tolerance: float | None,
+    require_sandbox: bool,
     json_to: str | None,
 ) -> None:
     """Do two artifacts compute the same picture? Each runs in a fresh process, on uneven inputs.
@@ -34,7 +40,13 @@ def compare(
     if tolerance is not None and not tolerance > 0:
         raise CallError("--tolerance must be above 0", found=str(tolerance))
     console = Console(json_to)
-    rows = compare_artifacts(first, second, shapes=[parse_shape(s) for s in shapes], tolerance=tolerance)
+    rows = compare_artifacts(
+        first,
+        second,
+        shapes=[parse_shape(s) for s in shapes],
+        tolerance=tolerance,
+        require_sandbox=require_sandbox,
+    )
     console.table(
         f"{second} against {first}",
         ["size", "largest", "in levels", "mean", "pixels changed", "tolerance", "verdict"],

@@ -24,13 +24,19 @@ PATCH = 32
 
 
 def compare_artifacts(
-    first: Path, second: Path, *, shapes: Sequence[Shape], tolerance: float | None
+    first: Path,
+    second: Path,
+    *,
+    shapes: Sequence[Shape],
+    tolerance: float | None,
+    require_sandbox: bool = False,
 ) -> list[ParityRow]:
     """Compare the second artifact with the first, which is taken as the source.
 
     Args:
         shapes: inputs to try; where empty, the size that one of them is fixed to, else small uneven sizes.
         tolerance: on the largest absolute difference; None for the one of docs/convert.md#parity.
+        require_sandbox: as in `Worker`.
 
     Raises:
         ArtifactError: one is no artifact.
@@ -39,7 +45,7 @@ def compare_artifacts(
         ShapeMismatch: their outputs have different shapes.
     """
     kinds = detect_kind(first), detect_kind(second)
-    with Worker() as a, Worker() as b:
+    with Worker(require_sandbox=require_sandbox) as a, Worker(require_sandbox=require_sandbox) as b:
         a.prepare(kinds[0])
         b.prepare(kinds[1])
         loaded = a.load(first, kinds[0]), b.load(second, kinds[1])

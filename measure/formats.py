@@ -7,6 +7,7 @@ from typing import Literal
 
 from pixelproof.errors import ArtifactError
 from pixelproof.files import sha256_of, size_bytes
+from pixelproof.measure.inbox import DEFAULT_MAX_BYTES
 from pixelproof.report import Artifact
 
 Kind = Literal["pb", "savedmodel", "tflite", "onnx"]
@@ -53,6 +54,8 @@ def detect_kind(path: Path) -> Kind:
     suffix = path.suffix.lower()
     if suffix in _REFUSED:
         remedy = "Export it first: convert-model --model NAME --ckpt FILE."
+        if suffix == ".zip":
+            remedy = "Unpack it: pixelproof unpack-submission FILE --out DIR."
         raise ArtifactError(rule, found=f"{path}, {_REFUSED[suffix]}", remedy=remedy)
     if head[4:8] == b"TFL3":
         return "tflite"
@@ -70,16 +73,19 @@ def detect_kind(path: Path) -> Kind:
 def _folder_kind(path: Path, rule: str) -> Kind:
     if (path / "saved_model.pb").is_file():
         return "savedmodel"
+    if (path / "saved_model.pb").exists():
+        raise ArtifactError(rule, found=f"{path}, whose saved_model.pb is no regular file")
     inside = sorted(p.name for p in path.iterdir() if p.suffix in (".pb", ".tflite", ".onnx"))
     remedy = f"In it: {', '.join(inside[:5])}." if inside else ""
     raise ArtifactError(rule, found=f"{path}, a folder without saved_model.pb", remedy=remedy)
 
 
 def artifact_at(path: Path) -> Artifact:
-    """Name, format, hash and size of an artifact.
+    """Name, format, hash and size of an artifact; of one that is too large to be opened the hash stays empty.
 
     Raises:
         ArtifactError: as `detect_kind`.
     """
-    kind = detect_kind(path)
-    return Artifact(path=str(path), format=kind, sha256=sha256_of(path), size_bytes=size_bytes(path))
+    kind, size = detect_kind(path), size_bytes(path)
+    sha256 = sha256_of(path) if size <= DEFAULT_MAX_BYTES else ""
+    return Artifact(path=str(path), format=kind, sha256=sha256, size_bytes=size)

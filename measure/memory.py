@@ -58,6 +58,35 @@ def reset_peak(pid: int) -> None:
         Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process runs: neither gone nor a zombie (Linux)."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return text.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def descendant_named(ancestor: int, own_id: int) -> int:
+    """Process id, as seen from here, of the descendant that in its own namespace is ``own_id`` (Linux).
+
+    Raises:
+        ProcessLookupError: there is none.
+    """
+    waiting = [ancestor]
+    while waiting:
+        pid = waiting.pop()
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+            waiting += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        except FileNotFoundError:
+            continue
+        ids = status.partition("NSpid:")[2].partition("\n")[0].split()
+        if pid != ancestor and ids and int(ids[-1]) == own_id:
+            return pid
+    raise ProcessLookupError(own_id)
+
+
 def _psutil_memory(pid: int) -> tuple[float, float]:
     import psutil
 

@@ -13,9 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from pixelproof.errors import ArtifactError, ModelFailed
+from pixelproof.measure.graph_scan import require_clean as require_clean
 from pixelproof.measure.protocol import Array
 
 TensorTable = dict[str, Any]
+MOST_TENSORS = 256
+LONGEST_NAME = 2000
 
 
 class Runner(Protocol):
@@ -36,6 +39,22 @@ def tensor_table(name: str, dtype: str, shape: Any) -> TensorTable:
     """One tensor as the protocol describes it; unknown dimensions are None."""
     dims = None if shape is None else [None if n is None or int(n) < 0 else int(n) for n in shape]
     return {"name": name, "dtype": dtype, "shape": dims}
+
+
+def require_small(interface: dict[str, list[TensorTable]]) -> None:
+    """Refuse an interface that nobody could read, and that fits into no answer.
+
+    Raises:
+        ModelFailed: very many ends, or very long names.
+    """
+    for end, tensors in interface.items():
+        if len(tensors) > MOST_TENSORS:
+            rule = "A model must have one input and one output"
+            raise ModelFailed(rule, found=f"{len(tensors):,} {end}")
+        longest = max((len(tensor["name"]) for tensor in tensors), default=0)
+        if longest > LONGEST_NAME:
+            rule = f"The name of an input or output must have at most {LONGEST_NAME} characters"
+            raise ModelFailed(rule, found=f"one of {longest:,} among the {end}")
 
 
 def prepare(kind: str) -> dict[str, str]:
@@ -59,10 +78,16 @@ def prepare(kind: str) -> dict[str, str]:
     return {"onnxruntime": onnxruntime.__version__}
 
 
-def load(path: str, *, kind: str, threads: int, input_name: str | None, output_name: str | None) -> Runner:
-    """Load an artifact of a format.
+def load(
+    path: str, *, kind: str, threads: int, input_name: str | None, output_name: str | None, thorough: bool
+) -> Runner:
+    """Load an artifact of a format; its file has been scanned.
+
+    Args:
+        thorough: scan a SavedModel once more as the frozen graph that its signature becomes.
 
     Raises:
+        GraphRefused: that scan found what a judged model may not hold.
         ArtifactError: the file is no such artifact.
         ModelFailed: it is one, but no model that can be run.
     """
@@ -78,7 +103,7 @@ def load(path: str, *, kind: str, threads: int, input_name: str | None, output_n
     if kind == "savedmodel":
         from pixelproof.measure.saved_model_runner import SavedModelRunner
 
-        return SavedModelRunner(path, threads=threads)
+        return SavedModelRunner(path, threads=threads, thorough=thorough)
     if kind == "tflite":
         return TFLiteRunner(path, threads=threads)
     return OnnxRunner(path, threads=threads)

@@ -10,14 +10,20 @@ import tensorflow as tf
 
 from pixelproof.errors import ArtifactError, ModelFailed
 from pixelproof.measure.graph_def import reduces_image
+from pixelproof.measure.graph_scan import require_clean
 from pixelproof.measure.protocol import Array
 from pixelproof.measure.runners import first_line, no_float64, tensor_table
+from pixelproof.measure.scan.saved_model import scan_signature
 
 
 class SavedModelRunner:
-    """A SavedModel folder."""
+    """A SavedModel folder.
 
-    def __init__(self, path: str, *, threads: int) -> None:
+    Args:
+        thorough: scan what the signature becomes when it is frozen, before it is run.
+    """
+
+    def __init__(self, path: str, *, threads: int, thorough: bool) -> None:
         _set_threads(threads)
         try:
             self._model = tf.saved_model.load(path)
@@ -29,6 +35,9 @@ class SavedModelRunner:
             found = ", ".join(signatures) or "no signature"
             raise ModelFailed("A SavedModel must have the signature serving_default", found=found)
         self._call = signatures["serving_default"]
+        if thorough:
+            label = Path(path).name
+            require_clean(scan_signature(self._call, label=label), label=label)
         inputs = list(self._call.structured_input_signature[1].items())
         outputs = list(self._call.structured_outputs.items())
         self.interface = {"inputs": [_table(*i) for i in inputs], "outputs": [_table(*o) for o in outputs]}

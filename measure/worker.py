@@ -8,17 +8,29 @@ from types import TracebackType
 from typing import Any
 
 from pixelproof.environment import usable_cores
-from pixelproof.errors import CallError, EnvironmentFault, ModelFailed, WorkerStopped
+from pixelproof.errors import CallError, EnvironmentFault, GraphRefused, ModelFailed, WorkerStopped
 from pixelproof.measure import memory, protocol
 from pixelproof.measure.formats import Kind
+from pixelproof.measure.inbox import DEFAULT_MAX_BYTES
 from pixelproof.measure.protocol import Array, ProtocolError
-from pixelproof.measure.worker_answers import Loaded, error_from, libraries_from, loaded_from, timing_from
+from pixelproof.measure.worker_answers import (
+    Loaded,
+    error_from,
+    greeting_from,
+    largest_output,
+    libraries_from,
+    loaded_from,
+    scan_from,
+    timing_from,
+)
 from pixelproof.measure.worker_process import WorkerProcess
+from pixelproof.safety import Refusal, SandboxLayer, Scan, missing_walls
 
 __all__ = ["Loaded", "Worker"]
 
 DEFAULT_TIMEOUT_S = 600.0
 START_TIMEOUT_S = 300.0
+DEFAULT_LIFETIME_S = 12 * 3600.0
 
 
 class Worker:
@@ -30,6 +42,9 @@ class Worker:
         memory_limit_mib: the child is stopped when its resident size passes this.
         exact_memory: TensorFlow takes its tensors from the system, so that memory figures are the model's and not
             its allocator's; slower, so not for measuring time.
+        lifetime_s: longer than the child may be busy in all; the system ends it then, if nothing else has.
+        require_sandbox: refuse to work where neither Landlock nor bubblewrap locks the child in.
+        max_bytes: a larger artifact is refused before anything reads it.
     """
 
     def __init__(
@@ -39,13 +54,22 @@ class Worker:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         memory_limit_mib: float | None = None,
         exact_memory: bool = False,
+        lifetime_s: float = DEFAULT_LIFETIME_S,
+        require_sandbox: bool = False,
+        max_bytes: int = DEFAULT_MAX_BYTES,
     ) -> None:
         self.threads = threads or usable_cores()
+        self.sandbox: tuple[SandboxLayer, ...] = ()
         self.libraries: dict[str, str] = {}
         self._timeout_s = timeout_s
+        self._require_sandbox = require_sandbox
+        self._max_bytes = max_bytes
         self._kind: Kind | None = None
         self._process = WorkerProcess(
-            threads=self.threads, memory_limit_mib=memory_limit_mib, exact_memory=exact_memory
+            threads=self.threads,
+            lifetime_s=lifetime_s,
+            memory_limit_mib=memory_limit_mib,
+            exact_memory=exact_memory,
         )
         self._pending = 1  # its greeting
 
@@ -67,7 +91,7 @@ class Worker:
         self._kind = kind
         try:
             with self._process.limited(START_TIMEOUT_S):
-                self._send({"op": "prepare", "format": kind})
+                self._send({"op": "prepare", "format": kind, "max_payload": 0})
         except WorkerStopped as error:
             raise _not_started(error) from error
 
@@ -75,35 +99,61 @@ class Worker:
         """Wait until the imports of `prepare` are done.
 
         Raises:
-            EnvironmentFault: the child can't import what the format needs.
+            EnvironmentFault: the child can't import what the format needs, or can't be locked in as required.
             WorkerStopped: its memory limit is too small even for that.
         """
         while self._pending:
             try:
                 with self._process.limited(START_TIMEOUT_S):
                     header, _ = self._receive()
+                if not self.sandbox:
+                    self._greeted(header)
             except (ModelFailed, WorkerStopped) as error:
                 raise _not_started(error) from error
             self.libraries.update(libraries_from(header))
 
+    def scan(self, path: Path, kind: Kind) -> Scan:
+        """What an artifact holds, and why it may not be loaded; nothing is loaded.
+
+        Raises:
+            ArtifactError: the file is no artifact of this format.
+            WorkerStopped, EnvironmentFault: as `load`.
+        """
+        try:
+            request = self._about("scan", path, kind)
+        except GraphRefused as error:  # too large to be looked into, say
+            return Scan(kind, 0, 0, {}, 0, refusals=(Refusal(error.rule, error.found, error.remedy),))
+        header, _ = self._ask(request)
+        try:
+            return scan_from(header)
+        except ProtocolError as error:
+            raise self._process.broken(str(error)) from error
+
     def load(
-        self, path: Path, kind: Kind, *, input_name: str | None = None, output_name: str | None = None
+        self,
+        path: Path,
+        kind: Kind,
+        *,
+        input_name: str | None = None,
+        output_name: str | None = None,
+        thorough: bool = True,
     ) -> Loaded:
-        """Load an artifact.
+        """Scan an artifact, and load it.
 
         Args:
+            thorough: as in `runners.load`; False where another worker has done so, and memory is measured.
             input_name, output_name: tensors to use; for None, or where they lack, the artifact's only ones.
 
         Raises:
             ArtifactError: the file is no artifact of this format.
+            GraphRefused: it holds what a judged model may not hold.
             ModelFailed: the runtime refuses the model.
             WorkerStopped: the child crashed, or passed a limit.
             EnvironmentFault: the child can't import what the format needs.
         """
-        if self._kind != kind:
-            self.prepare(kind)
-        request = {"op": "load", "path": str(path.absolute()), "format": kind, "threads": self.threads}
-        header, _ = self._ask({**request, "input": input_name, "output": output_name})
+        names = {"input": input_name, "output": output_name}
+        request = {**self._about("load", path, kind), **names, "threads": self.threads, "thorough": thorough}
+        header, _ = self._ask(request)
         try:
             return loaded_from(header)
         except ProtocolError as error:
@@ -175,21 +225,42 @@ class Worker:
         """End the child and remove its scratch folder."""
         self._process.close()
 
+    def _about(self, operation: str, path: Path, kind: Kind) -> dict[str, Any]:
+        if self._kind != kind:
+            self.prepare(kind)
+        copy = self._process.inbox.copy_of(path.absolute(), max_bytes=self._max_bytes)
+        return {"op": operation, "path": str(copy), "format": kind, "max_bytes": self._max_bytes}
+
+    def _greeted(self, header: dict[str, Any]) -> None:
+        pid, layers = greeting_from(header)
+        try:
+            self._process.greeted(pid)
+        except ProcessLookupError as error:
+            raise self._process.ended() from error
+        self.sandbox = (*self._process.layers, *layers)
+        missing = missing_walls(self.sandbox)
+        if self._require_sandbox and missing:
+            self._process.kill()
+            remedy = "Use Linux 5.13 or newer, install bubblewrap, or pass --no-require-sandbox."
+            raise EnvironmentFault(
+                "A stranger's model must run behind Landlock or bubblewrap", found=missing, remedy=remedy
+            )
+
     def _one_array(self, request: dict[str, Any], x: Array) -> Array:
-        _, arrays = self._ask(request, [x])
+        _, arrays = self._ask(request, [x], max_payload=largest_output(x))
         if len(arrays) != 1:
             raise self._process.broken(f"{len(arrays)} arrays in an answer")
         return arrays[0]
 
     def _ask(
-        self, request: dict[str, Any], arrays: Sequence[Array] = ()
+        self, request: dict[str, Any], arrays: Sequence[Array] = (), *, max_payload: int = 0
     ) -> tuple[dict[str, Any], list[Array]]:
         if self._process.stop is not None:
             raise self._process.stop
         self.ready()
         with self._process.limited(self._timeout_s):
-            self._send(request, arrays)
-            return self._receive()
+            self._send({**request, "max_payload": max_payload}, arrays)
+            return self._receive(max_payload)
 
     def _send(self, request: dict[str, Any], arrays: Sequence[Array] = ()) -> None:
         try:
@@ -200,9 +271,9 @@ class Worker:
             raise self._process.ended() from error
         self._pending += 1
 
-    def _receive(self) -> tuple[dict[str, Any], list[Array]]:
+    def _receive(self, max_payload: int = 0) -> tuple[dict[str, Any], list[Array]]:
         try:
-            header, arrays = protocol.receive(self._process.read)
+            header, arrays = protocol.receive(self._process.read, max_payload=max_payload)
             self._pending -= 1
             if header.get("ok") is True:
                 return header, arrays

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from pixelproof import errors
-from pixelproof.measure.protocol import MAX_DIMENSIONS, ProtocolError
+from pixelproof.measure.protocol import MAX_DIMENSIONS, Array, ProtocolError
 from pixelproof.report import Interface
+from pixelproof.safety import SandboxLayer, Scan
 from pixelproof.schema import build
 
 
@@ -35,11 +37,37 @@ def loaded_from(header: dict[str, Any]) -> Loaded:
     if not isinstance(used, list) or len(used) != 2 or not all(u is None or isinstance(u, str) for u in used):
         raise ProtocolError(f"used tensors {used!r}"[:200])
     return Loaded(
-        interface=build(Interface, header.get("interface"), fail=_no_interface),
+        interface=build(Interface, header.get("interface"), fail=_unlike("interface")),
         used_input=used[0],
         used_output=used[1],
         global_statistics=header.get("global_statistics") is True,
     )
+
+
+def greeting_from(header: dict[str, Any]) -> tuple[int, tuple[SandboxLayer, ...]]:
+    """The child's first words, said before it has seen a model: its process id and its walls.
+
+    Raises:
+        ProtocolError: they are none.
+    """
+    pid, layers = header.get("pid"), header.get("layers")
+    if type(pid) is not int or not isinstance(layers, list):
+        raise ProtocolError(f"a greeting {header!r}"[:200])
+    return pid, tuple(build(SandboxLayer, layer, fail=_unlike("layer")) for layer in layers)
+
+
+def scan_from(header: dict[str, Any]) -> Scan:
+    """The answer to ``scan``.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    return build(Scan, header.get("scan"), fail=_unlike("scan"))
+
+
+def largest_output(x: Array) -> int:
+    """Bytes that the output for an input may take: scale 4, grey to colour, float64, with room to spare."""
+    return int(x.nbytes) * 128 + (1 << 20)
 
 
 def timing_from(header: dict[str, Any]) -> tuple[float, tuple[int, ...]]:
@@ -75,10 +103,15 @@ def error_from(described: Any) -> errors.PixelproofError:
     rule, found, remedy = (str(described.get(key, "")) for key in ("rule", "found", "remedy"))
     if described.get("type") == "ArtifactError":
         return errors.ArtifactError(rule, found=found, remedy=remedy)
+    if described.get("type") == "GraphRefused":
+        return errors.GraphRefused(rule, found=found, remedy=remedy)
     if described.get("type") == "model":
         return errors.ModelFailed("The runtime must be able to run the model", found=rule)
     return errors.ModelFailed(rule, found=found, remedy=remedy)
 
 
-def _no_interface(where: str, rule: str, found: str, remedy: str) -> ProtocolError:
-    return ProtocolError(f"interface {where} {rule}: {found}"[:300])
+def _unlike(what: str) -> Callable[[str, str, str, str], ProtocolError]:
+    def fail(where: str, rule: str, found: str, remedy: str) -> ProtocolError:
+        return ProtocolError(f"{what} {where} {rule}: {found}"[:300])
+
+    return fail

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-import shutil
+import sys
 import threading
 import time
+from dataclasses import asdict, replace
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixelproof.measure.sandbox.lockdown import lock_down, take_protocol_streams
+from pixelproof.measure.sandbox.lockdown import LockPlan, lock_down, take_protocol_streams
 
 if TYPE_CHECKING:
     from pixelproof.measure.protocol import Array, Read, Write
     from pixelproof.measure.runners import Runner
+    from pixelproof.safety import Scan
 
 
 MAX_TEXT = 4000
+MOST_OPERATIONS, MOST_REFUSALS = 400, 50
 ORPHAN_INTERVAL_S = 1.0
 ALIGNMENT = 64
 
@@ -38,6 +41,7 @@ class _Session:
 
     def __init__(self) -> None:
         self.runner: Runner | None = None
+        self.scans: dict[str, Scan] = {}
         self.slots: dict[int, Array] = {}
 
     def answer(self, request: dict[str, Any], arrays: list[Array]) -> tuple[dict[str, Any], list[Array]]:
@@ -47,14 +51,20 @@ class _Session:
         operation = request["op"]
         if operation == "prepare":
             return {"libraries": runners.prepare(request["format"])}, []
+        if operation == "scan":
+            return {"scan": asdict(shortened(self._scan(request)))}, []
         if operation == "load":
+            self.runner = None
+            runners.require_clean(self._scan(request), label=Path(request["path"]).name)
             self.runner = runners.load(
                 request["path"],
                 kind=request["format"],
                 threads=request["threads"],
                 input_name=request["input"],
                 output_name=request["output"],
+                thorough=request["thorough"],
             )
+            runners.require_small(self.runner.interface)
             loaded = {"interface": self.runner.interface, "used": list(self.runner.used)}
             return {**loaded, "global_statistics": self.runner.global_statistics}, []
         if operation == "put":
@@ -72,6 +82,25 @@ class _Session:
             y = self.runner(x)
             return {"ms": (time.perf_counter() - start) * 1000, "shape": list(y.shape)}, []
         raise RuntimeError(f"no operation {operation!r}")
+
+    def _scan(self, request: dict[str, Any]) -> Scan:
+        """What a file holds; read once."""
+        from pixelproof.measure.graph_scan import scan
+
+        path = request["path"]
+        if path not in self.scans:
+            self.scans[path] = scan(Path(path), request["format"], max_bytes=request["max_bytes"])
+        return self.scans[path]
+
+
+def shortened(scan: Scan) -> Scan:
+    """A scan that fits into an answer: the most frequent operations, the first refusals."""
+    frequent = sorted(scan.operations.items(), key=lambda item: (-item[1], item[0]))[:MOST_OPERATIONS]
+    refusals = tuple(
+        replace(r, rule=r.rule[:MAX_TEXT], found=r.found[:MAX_TEXT], remedy=r.remedy[:MAX_TEXT])
+        for r in scan.refusals[:MOST_REFUSALS]
+    )
+    return replace(scan, operations={name[:100]: n for name, n in frequent}, refusals=refusals)
 
 
 def _reader(stream: FileIO) -> Read:
@@ -100,56 +129,66 @@ def _writer(stream: FileIO) -> Write:
 def main() -> None:
     """Serve until the parent closes the pipe."""
     requests, answers = take_protocol_streams()
-    layers = lock_down()
-    scratch = Path.cwd()
-    threading.Thread(target=_end_with_parent, args=(os.getppid(), scratch), daemon=True).start()
+    layers = lock_down(LockPlan.from_argument(sys.argv[1]))
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
 
     from pixelproof.measure import protocol
 
     read, write = _reader(requests), _writer(answers)
-    protocol.send(write, {"ok": True, "layers": list(layers), "pid": os.getpid()})
+    greeting = {"layers": [asdict(layer) for layer in layers], "pid": os.getpid()}
+    protocol.send(write, {"ok": True, **greeting})
     session = _Session()
     while True:
         try:
             request, arrays = protocol.receive(read)
         except EOFError:
-            _remove(scratch)
             return
         try:
             header, results = session.answer(request, arrays)
+            _require_room(results, request["max_payload"])
             protocol.send(write, {"ok": True, **header}, results)
         except BrokenPipeError:
-            _remove(scratch)
             return
         except Exception as error:  # noqa: BLE001 - whatever the model raises is the parent's to judge
-            protocol.send(write, {"ok": False, "error": _described(error)})
+            protocol.send(write, {"ok": False, "error": _described(error, path=request.get("path"))})
 
 
-def _described(error: Exception) -> dict[str, str]:
+def _require_room(results: list[Array], most: int) -> None:
+    from pixelproof.errors import ModelFailed
+
+    size = sum(array.nbytes for array in results)
+    if size > most:
+        rule = "An output must not be far larger than its input"
+        raise ModelFailed(rule, found=f"{size / 2**20:.0f} MiB where {most / 2**20:.0f} would do")
+
+
+def _described(error: Exception, *, path: str | None) -> dict[str, str]:
+    """An error as the parent takes it; of the worker's own folder only the file's name is told."""
+    return {key: _without_folder(text, path)[:MAX_TEXT] for key, text in _parts(error).items()}
+
+
+def _without_folder(text: str, path: str | None) -> str:
+    return text if path is None else text.replace(str(Path(path).parent) + os.sep, "")
+
+
+def _parts(error: Exception) -> dict[str, str]:
     from pixelproof.errors import PixelproofError
     from pixelproof.measure.protocol import ProtocolError
 
     if isinstance(error, ProtocolError):
         rule = "The output must be an array of numbers that the worker can send"
-        return {"type": "ModelFailed", "rule": rule, "found": str(error)[:MAX_TEXT]}
+        return {"type": "ModelFailed", "rule": rule, "found": str(error)}
     if isinstance(error, PixelproofError):
         parts = {"rule": error.rule, "found": error.found, "remedy": error.remedy}
-        return {"type": type(error).__name__, **{key: text[:MAX_TEXT] for key, text in parts.items()}}
-    return {"type": "model", "rule": f"{type(error).__name__}: {error}"[:MAX_TEXT]}
+        return {"type": type(error).__name__, **parts}
+    return {"type": "model", "rule": f"{type(error).__name__}: {error}"}
 
 
-def _end_with_parent(parent: int, scratch: Path) -> None:
+def _end_with_parent(parent: int) -> None:
     """End a busy worker whose parent was killed; an idle one sees its pipe end."""
     while os.getppid() == parent:
         time.sleep(ORPHAN_INTERVAL_S)
-    _remove(scratch)
     os._exit(1)
-
-
-def _remove(scratch: Path) -> None:
-    """The parent removes the folder itself, unless it was killed."""
-    if scratch.name.startswith("pixelproof-worker-"):
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 if __name__ == "__main__":

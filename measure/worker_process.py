@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
+import re
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
+from pixelproof import janitor
+from pixelproof.environment import usable_cores
 from pixelproof.errors import WorkerStopped
 from pixelproof.measure import memory
+from pixelproof.measure.inbox import Inbox
 from pixelproof.measure.interrupts import interrupts_deferred
-from pixelproof.measure.sandbox.environment import worker_command, worker_environment
+from pixelproof.measure.sandbox.environment import parent_layers, worker_command, worker_environment
+from pixelproof.measure.sandbox.limits import limits_for
+from pixelproof.measure.sandbox.lockdown import LockPlan
+from pixelproof.measure.sandbox.outer import bubblewrap, wrapped
+from pixelproof.measure.sandbox.profiles import profile_for
+from pixelproof.temporary import make_temporary, remove_temporary
 
 WATCH_INTERVAL_S = 0.01
 IDLE_INTERVAL_S = 0.1
 GRACE_S = 5.0
 LOG_TAIL_BYTES = 4000
+FATAL = re.compile(r"^F\d{4} |Check failed|terminate called|what\(\):|Assertion .* failed")
+NO_GPU = "failed call to cuInit"
+SCRATCH = "pixelproof-worker-"
 
 
 class WorkerProcess:
@@ -29,48 +40,85 @@ class WorkerProcess:
 
     Args:
         threads: of the child's runtime.
+        lifetime_s: longer than the child may be busy in all.
         memory_limit_mib: the child is stopped when its resident size passes this.
         exact_memory: see `worker_environment`.
     """
 
     def __init__(
-        self, *, threads: int, memory_limit_mib: float | None = None, exact_memory: bool = False
+        self,
+        *,
+        threads: int,
+        lifetime_s: float,
+        memory_limit_mib: float | None = None,
+        exact_memory: bool = False,
     ) -> None:
         self._limit_mib = memory_limit_mib
+        self._lifetime_s = lifetime_s
+        self._threads = threads
         self._largest_mib = 0.0
         self._deadline: tuple[float, float] | None = None
         self._guard = threading.Lock()
         self._closing = threading.Event()
+        self._pid: int | None = None
         self.stop: WorkerStopped | None = None
         with interrupts_deferred():
-            self._start(threads, exact_memory)
+            self._start(exact_memory)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
 
-    def _start(self, threads: int, exact_memory: bool) -> None:
-        self._scratch = Path(tempfile.mkdtemp(prefix="pixelproof-worker-"))
-        self._log = (self._scratch / ".log").open("w+b")
-        self._log_start = 0
+    def _start(self, exact_memory: bool) -> None:
+        self._scratch = make_temporary(SCRATCH, mode=0o711)  # passable for a worker that gave up root
         try:
-            self._process = subprocess.Popen(
-                worker_command(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                cwd=self._scratch,
-                env=worker_environment(self._scratch, threads=threads, exact_memory=exact_memory),
-                start_new_session=True,
-                bufsize=0,
-            )
+            own, inbox = self._scratch / "own", self._scratch / "in"
+            own.mkdir()
+            inbox.mkdir()
+            self.inbox = Inbox(inbox)
+            with (self._scratch / ".log").open("wb") as log:
+                self._process = self._started(own, inbox, log, exact_memory=exact_memory)
+            self._log = (self._scratch / ".log").open("rb")
         except BaseException:
-            self._log.close()
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            remove_temporary(self._scratch)
             raise
+        self._log_start = 0
+        janitor.watch_group(self._process.pid)
+
+    def _started(
+        self, own: Path, inbox: Path, log: BinaryIO, *, exact_memory: bool
+    ) -> subprocess.Popen[bytes]:
+        plan, outer = self._plan(own, inbox), bubblewrap()
+        command = worker_command(plan)
+        self._is_wrapped = outer.program is not None
+        self.layers = parent_layers(memory_limit_mib=self._limit_mib, outer=outer)
+        return subprocess.Popen(
+            command if outer.program is None else wrapped(command, plan, program=outer.program),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=own,
+            env=worker_environment(own, threads=self._threads, exact_memory=exact_memory),
+            start_new_session=True,
+            bufsize=0,
+        )
+
+    def _plan(self, own: Path, inbox: Path) -> LockPlan:
+        limits = limits_for(
+            memory_limit_mib=self._limit_mib,
+            cores=usable_cores(),
+            lifetime_s=self._lifetime_s,
+            threads=self._threads,
+        )
+        return LockPlan(profile=profile_for(dict(os.environ)), limits=limits, inbox=str(inbox), own=str(own))
+
+    def greeted(self, pid: int) -> None:
+        """The child has said its process id, which inside bubblewrap is one of its own counting."""
+        started = self._process.pid
+        self._pid = started if pid == started else memory.descendant_named(started, pid)
 
     @property
     def pid(self) -> int:
-        """Process id of the child."""
-        return self._process.pid
+        """Process id of the child; before its greeting, of what starts it."""
+        return self._process.pid if self._pid is None else self._pid
 
     @property
     def largest_mib(self) -> float:
@@ -140,7 +188,7 @@ class WorkerProcess:
             self.kill()
             code = self._process.wait()
         if self.stop is None:
-            self.stop = _crash(code, self._last_words())
+            self.stop = _crash(self._signal_of(code), self._last_words())
         return self.stop
 
     def broken(self, what: str) -> WorkerStopped:
@@ -154,13 +202,23 @@ class WorkerProcess:
         """End the child and remove its scratch folder; a second call does nothing."""
         self._closing.set()
         self.kill()
+        janitor.forget_group(self._process.pid)
         self._process.wait()
+        self._await_inner_end()
         self._watcher.join()
         for stream in (self._process.stdin, self._process.stdout, self._log):
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        remove_temporary(self._scratch)
+
+    def _await_inner_end(self) -> None:
+        """bubblewrap is gone a moment before what it wrapped, whose memory the next worker may need."""
+        patience = time.monotonic() + GRACE_S
+        while self._is_wrapped and self._pid is not None and time.monotonic() < patience:
+            if not memory.is_alive(self._pid):
+                return
+            time.sleep(WATCH_INTERVAL_S / 5)
 
     def _watch(self) -> None:
         interval = WATCH_INTERVAL_S if self._limit_mib else IDLE_INTERVAL_S
@@ -179,8 +237,10 @@ class WorkerProcess:
                     )
 
     def _watch_memory(self, limit_mib: float) -> None:
+        if self._pid is None:
+            return
         try:
-            resident = memory.resident_mib(self.pid)
+            resident = memory.resident_mib(self._pid)
         except ProcessLookupError:
             return
         self._largest_mib = max(self._largest_mib, resident)
@@ -199,17 +259,30 @@ class WorkerProcess:
             self.stop = why
         self.kill()
 
+    def _signal_of(self, code: int) -> int:
+        """The exit code as of the child itself: bubblewrap tells its end by a signal as 128 and more."""
+        return 128 - code if self._is_wrapped and code > 128 else code
+
     def _last_words(self) -> str:
-        """The last line that the child wrote since it was asked; what a runtime says at its start is no reason."""
+        """What the child wrote last since it was asked; what a runtime says at its start is no reason."""
         end = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(self._log_start, end - LOG_TAIL_BYTES))
-        lines = self._log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1].strip()[:400] if lines else ""
+        return last_words(self._log.read().decode(errors="replace"))
+
+
+def last_words(log: str) -> str:
+    """The line of a log that says why a process ended: a fatal one, else the last."""
+    lines = [line.strip() for line in log.strip().splitlines() if NO_GPU not in line]
+    fatal = [line for line in lines if FATAL.search(line)]
+    return (fatal or lines or [""])[-1][:400]
 
 
 def _crash(code: int, last_words: str) -> WorkerStopped:
     name = signal.Signals(-code).name if code < 0 and -code in set(signal.Signals) else f"code {code}"
     remedy = ""
+    if name == "SIGXCPU":
+        found = "more processor time than the limit has room for"
+        return WorkerStopped("A model must answer within the time limit", reason="timed_out", found=found)
     if name == "SIGKILL":
         remedy = "It was killed from outside; where memory runs out, the system does that."
     found = f"the worker ended with {name}" + (f": {last_words}" if last_words else "")

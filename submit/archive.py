@@ -7,17 +7,17 @@ would depend on the zlib at hand.
 from __future__ import annotations
 
 import hashlib
-import json
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from pixelproof.challenge import Submission
-from pixelproof.errors import ChallengeError, SubmissionRefused
+from pixelproof.errors import ChallengeError, InputError, SubmissionRefused
 from pixelproof.files import MIB, sha256_of, size_bytes
+from pixelproof.report import dump_json
 from pixelproof.submit.manifest import Manifest, Member
+from pixelproof.submit.unpack import extract
 
 MANIFEST, REPORT, MAIL = "manifest.json", "report.json", "mail.txt"
 Contents = Mapping[str, bytes | Path]
@@ -27,6 +27,7 @@ _SUFFIXES = {"pb": ".pb", "tflite": ".tflite", "onnx": ".onnx", "savedmodel": ""
 _TIME = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE_644 = 0o100644 << 16
 _UNIX = 3
+_READS_BACK = "The zip must read back as it was packed"
 
 
 def model_root(submission: Submission, *, kind: str, where: str) -> str:
@@ -81,7 +82,7 @@ def write_zip(path: Path, contents: Contents) -> None:
 
 
 def verify_zip(path: Path, *, expected: Manifest, folder: Path) -> Path:
-    """Read a zip back, compare every member with the manifest, and lay the model out in a folder.
+    """Read a zip back as an organiser does, compare every member with the manifest, lay the model out in a folder.
 
     Args:
         path: the zip.
@@ -92,22 +93,20 @@ def verify_zip(path: Path, *, expected: Manifest, folder: Path) -> Path:
         The model below ``folder``.
 
     Raises:
-        SubmissionRefused: a member is missing, surplus, damaged or changed.
+        SubmissionRefused: a member is missing, surplus, damaged or changed, or is none that `unpack-submission`
+            takes.
     """
-    model = folder / expected.model.member
-    with _damage_told(), zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        listed = sorted([MANIFEST, *(member.name for member in expected.members)])
-        if names != listed:
-            raise _broken(f"the members {', '.join(names)} where the manifest lists {', '.join(listed)}")
-        if json.loads(archive.read(MANIFEST)) != expected.to_json():
-            raise _broken("another manifest")
-        for member in expected.members:
-            target = folder / member.name if _inside(member.name, expected.model.member) else None
-            with archive.open(member.name) as stream:
-                found = _copied(stream, target)
-            if found != (member.size_bytes, member.sha256):
-                raise _broken(f"other bytes in {member.name}")
+    root = expected.model.member
+    manifest = _described(MANIFEST, dump_json(expected.to_json()).encode())
+    packed = sorted([*expected.members, manifest], key=lambda member: member.name)
+    with _damage_told():
+        found = extract(path, folder, keep=lambda name: _inside(name, root))
+    names, listed = ([member.name for member in members] for members in (found, packed))
+    if names != listed:
+        raise _broken(f"the members {', '.join(names)} where the manifest lists {', '.join(listed)}")
+    for member in sorted(set(packed) - set(found), key=lambda member: member.name):
+        raise _broken("another manifest" if member == manifest else f"other bytes in {member.name}")
+    model = folder / root
     if sha256_of(model) != expected.model.sha256:
         raise _broken(f"another model in {expected.model.member}")
     return model
@@ -123,30 +122,14 @@ def _inside(name: str, root: str) -> bool:
     return name == root or name.startswith(f"{root}/")
 
 
-def _copied(stream: IO[bytes], target: Path | None) -> tuple[int, str]:
-    """Size and hash of what a stream holds; its bytes go to ``target`` where there is one."""
-    size, digest = 0, hashlib.sha256()
-    with ExitStack() as stack:
-        copy = None
-        if target is not None:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            copy = stack.enter_context(target.open("xb"))
-        while block := stream.read(MIB):
-            size += len(block)
-            digest.update(block)
-            if copy is not None:
-                copy.write(block)
-    return size, digest.hexdigest()
-
-
 def _broken(found: str) -> SubmissionRefused:
-    remedy = "Pack again; leave the model alone meanwhile."
-    return SubmissionRefused("The zip must read back as it was packed", found=found, remedy=remedy)
+    return SubmissionRefused(_READS_BACK, found=found, remedy="Pack again; leave the model alone meanwhile.")
 
 
 @contextmanager
 def _damage_told() -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, ValueError) as error:
-        raise _broken(str(error)) from error
+    except (InputError, SubmissionRefused) as error:
+        found = f"{error.rule}; found {error.found}"
+        raise SubmissionRefused(_READS_BACK, found=found, remedy=error.remedy) from error

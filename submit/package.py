@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -38,6 +37,7 @@ from pixelproof.submit.letters import (
 from pixelproof.submit.manifest import Manifest, PackedModel, Team, figures_of
 from pixelproof.submit.refusals import recheck_refusals, refusals, refuse, require_loads
 from pixelproof.submit.rules import SubmissionRules, check_out, load_rules
+from pixelproof.temporary import temporary_folder
 
 Recheck = Callable[[Path, Challenge, str], tuple[CheckResult, ...]]
 """Judges a model for a track's contract: (model, challenge, name of the track)."""
@@ -196,8 +196,8 @@ def _write_proven(
 def _read_back(temporary: Path, contents: Contents, manifest: Manifest) -> Iterator[Path]:
     """Write the zip and yield its model, read back into a folder that lasts as long as the block."""
     write_zip(temporary, {**contents, MANIFEST: dump_json(manifest.to_json()).encode()})
-    with tempfile.TemporaryDirectory(prefix="pixelproof-pack-") as folder:
-        yield verify_zip(temporary, expected=manifest, folder=Path(folder))
+    with temporary_folder("pixelproof-pack-") as folder:
+        yield verify_zip(temporary, expected=manifest, folder=folder)
 
 
 def _judge_contract(model: Path, challenge: Challenge, track_name: str) -> tuple[CheckResult, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pixelproof.measure.graph_def import import_graph, read_graph, reduces_image
 from pixelproof.measure.parity import ParityRow, probe_image, require, row_for, run_artifact, size_ladder
 from pixelproof.measure.protocol import Array
 from pixelproof.measure.worker import Worker
+from pixelproof.temporary import private_tempdir, temporary_folder
 from pixelproof.tflite.choose import check_shape, find_ends, placeholder_shape
 from pixelproof.tflite.converter import to_tflite
 
@@ -74,9 +74,10 @@ def convert_pb(
     check_shape(declared, shape, label=model.name)
     with (
         replacing_file(out) as temporary,
-        tempfile.TemporaryDirectory(prefix="pixelproof-tflite-") as name,
+        private_tempdir(),
+        temporary_folder("pixelproof-tflite-") as folder,
     ):
-        made = Path(name) / out.name
+        made = folder / out.name
         made.write_bytes(to_tflite(graph, input_name=ends[0], output_name=ends[1], shape=shape))
         rows = _prove(model, graph, ends, shape, made, declared)
         done = Converted(path=out, input_name=ends[0], output_name=ends[1], rows=tuple(rows))

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from pixelproof.challenge import Challenge
     from pixelproof.console import Console
     from pixelproof.report import Report
-    from pixelproof.validate.gather import Options
+    from pixelproof.validate.options import Options
 
 _EPILOG = (
     "Exit codes: 0 every check passed, perhaps with a warning; 1 a rule is broken, the report is written all the "
     "same; 2 the call is wrong, or a file is not what it should be; 3 pixelproof or this machine failed. "
     "docs/validate.md explains every check."
 )
-_MEASURING = ("data", "baseline", "images", "max_runs", "threads", "time_limit")
+_MEASURING = ("data", "baseline", "images", "max_runs", "threads", "time_limit", "total_time_limit")
 
 
 @click.command("validate-pb", epilog=_EPILOG)
@@ -53,6 +53,18 @@ _MEASURING = ("data", "baseline", "images", "max_runs", "threads", "time_limit")
 @click.option(
     "--time-limit", type=click.FloatRange(min=1), default=600.0, show_default=True, help="Seconds a call."
 )
+@click.option(
+    "--total-time-limit",
+    type=click.FloatRange(min=1),
+    default=21600.0,
+    show_default=True,
+    help="Seconds after which no further call is begun.",
+)
+@click.option(
+    "--require-sandbox/--no-require-sandbox",
+    default=False,
+    help="Refuse to judge where neither Landlock nor bubblewrap locks the model in; for strangers' files.",
+)
 @click.option("--mos", type=float, help="Mean opinion score that replaces MS-SSIM in the scores.")
 @click.option(
     "--recheck",
@@ -75,6 +87,8 @@ def validate_pb(
     skip: str | None,
     threads: int | None,
     time_limit: float,
+    total_time_limit: float,
+    require_sandbox: bool,
     mos: float | None,
     recheck: Path | None,
     json_to: str | None,
@@ -90,8 +104,8 @@ def validate_pb(
     """
     from pixelproof.challenge import load_challenge
     from pixelproof.console import Console
-    from pixelproof.validate.gather import Options
     from pixelproof.validate.judgement import rejudge
+    from pixelproof.validate.options import Options
     from pixelproof.validate.selection import parse_groups
     from pixelproof.validate.verdict import next_step, show
 
@@ -113,6 +127,8 @@ def validate_pb(
             baseline=baseline,
             threads=threads,
             time_limit_s=time_limit,
+            total_time_limit_s=total_time_limit,
+            require_sandbox=require_sandbox,
         )
         report = _judged(console, rules, challenge, model, track, data=data, options=options, mos=mos)
     show(console, report, rules)

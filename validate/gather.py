@@ -2,57 +2,39 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pixelproof.challenge import Track
 from pixelproof.data import DataSource
-from pixelproof.environment import memory_mib
-from pixelproof.errors import ChallengeError, ModelFailed, WorkerStopped
+from pixelproof.errors import ChallengeError, GraphRefused, ModelFailed, WorkerStopped
 from pixelproof.images import Rgb8
 from pixelproof.measure.formats import Kind, artifact_at, detect_kind
 from pixelproof.measure.protocol import Array
 from pixelproof.measure.runtime import Ratio
 from pixelproof.report import Evidence, SizeTrial
+from pixelproof.safety import Refusal
 from pixelproof.validate.batching import usable_batch
-from pixelproof.validate.checks.base import GROUPS, Group
+from pixelproof.validate.checks.base import Group
 from pixelproof.validate.contract_evidence import blocking_reason, gather_contract, short
 from pixelproof.validate.fidelity import BatchMixed, measure_fidelity
 from pixelproof.validate.memory_evidence import measure_memory
+from pixelproof.validate.options import Options, Workplace
 from pixelproof.validate.pairs import Pair, find_pairs, read_pair
 from pixelproof.validate.read_ahead import ReadAhead
 from pixelproof.validate.runtime_evidence import baseline_path, check_baseline, measure_runtime, timing_images
-from pixelproof.validate.session import ModelSession
+from pixelproof.validate.session import ModelSession, open_session, safe_mib
 
-SAFE_SHARE = 0.8
+REFUSED = "refused by the scan of its file"
 LOOKS_AT_IMAGES: frozenset[Group] = frozenset({"contract", "range"})
 
 Advance = Callable[[int, str], None]
 Progress = Callable[[str, int], Advance]
 """Told of each stage by its name and number of steps; answers with what is told of each step."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to judge.
-
-    Attributes:
-        groups: what is measured.
-        images: at most so many pairs; None for all.
-        max_runs: at most so many timed pairs.
-        baseline: the graph to time against; None for the shipped one.
-        threads: of the workers; None for all cores.
-        time_limit_s: wall-clock limit of each call of the model.
-    """
-
-    groups: frozenset[Group] = frozenset(GROUPS)
-    images: int | None = None
-    max_runs: int = 60
-    baseline: Path | None = None
-    threads: int | None = None
-    time_limit_s: float = 600.0
 
 
 def needs_images(track: Track, groups: frozenset[Group]) -> bool:
@@ -63,31 +45,29 @@ def needs_images(track: Track, groups: frozenset[Group]) -> bool:
 
 def gather(
     model: Path, track: Track, data: DataSource, options: Options, progress: Progress
-) -> tuple[Evidence, dict[str, str]]:
+) -> tuple[Evidence, Workplace]:
     """Measure an artifact.
-
-    Returns:
-        The evidence, and the versions of the libraries that ran the model.
 
     Raises:
         ArtifactError: the file, or the baseline, is no artifact at all.
         ImageError: the track's images can't be used.
         ChallengeError: the track asks for images that a model of its channels doesn't take.
         CallError: the baseline does not run.
+        EnvironmentFault: the worker can't start, or can't be locked in as required.
     """
     kind = detect_kind(model)
+    deadline = time.monotonic() + options.total_time_limit_s
+    session = partial(open_session, model, kind, track, options, deadline=deadline)
     with ExitStack() as closing:
-        plain = closing.enter_context(_session(model, kind, track, options, limit_mib=_safe_mib(track)))
+        plain = closing.enter_context(session(limit_mib=safe_mib(track), thorough=True))
         plain.start()  # its imports take seconds, which the rest of the preparation uses
         job = _prepare(kind, track, data, options, progress)
         weighed = timed = plain
         if job.wants_memory:
-            exact = _session(model, kind, track, options, limit_mib=job.cap_mib, exact_memory=True)
-            weighed = closing.enter_context(exact)
+            weighed = closing.enter_context(session(limit_mib=job.cap_mib, exact_memory=True))
             weighed.start()
         if job.wants_runtime and options.groups - {"runtime", "size"}:
-            limit = _safe_mib(track)
-            timed = closing.enter_context(_session(model, kind, track, options, limit_mib=limit))
+            timed = closing.enter_context(session(limit_mib=safe_mib(track)))
         decoded = closing.enter_context(ReadAhead(job.measured, job.read)) if job.measured else None
         evidence = _contract(plain, Evidence(artifact=artifact_at(model)), job)
         if evidence.load_error is None and evidence.stopped is None:
@@ -100,7 +80,8 @@ def gather(
             if weighed is not plain:
                 weighed.close()
             evidence = _runtime(timed, evidence, job)
-        return evidence, {**plain.libraries, **weighed.libraries, **timed.libraries}
+        libraries = {**plain.libraries, **weighed.libraries, **timed.libraries}
+        return evidence, Workplace(libraries, plain.sandbox)
 
 
 @dataclass(frozen=True)
@@ -166,31 +147,18 @@ def _prepare(kind: Kind, track: Track, data: DataSource, options: Options, progr
     return _Job(kind, track, options, progress, pairs, hd_images, baseline)
 
 
-def _session(
-    model: Path, kind: Kind, track: Track, options: Options, *, limit_mib: float, exact_memory: bool = False
-) -> ModelSession:
-    return ModelSession(
-        model,
-        kind,
-        track.contract,
-        threads=options.threads,
-        time_limit_s=options.time_limit_s,
-        memory_limit_mib=limit_mib,
-        exact_memory=exact_memory,
-    )
-
-
-def _safe_mib(track: Track) -> float:
-    """Memory that a model may take where the rules say nothing: what leaves this machine standing."""
-    cap = track.limits.peak_memory
-    return max(SAFE_SHARE * memory_mib(), cap.total_rss_mib if cap else 0.0)
-
-
 def _contract(session: ModelSession, evidence: Evidence, job: _Job) -> Evidence:
     cap = job.track.limits.peak_memory
     advance = job.progress("contract", 3)
     try:
+        scan = session.scan()
+        evidence = replace(evidence, scan=scan)
+        if scan.refusals:
+            return replace(evidence, load_error=REFUSED)
         loaded = session.load()
+    except GraphRefused as error:  # what a SavedModel's signature becomes is known only then
+        refusal = Refusal(error.rule, error.found, error.remedy)
+        return replace(evidence, scan=replace(scan, refusals=(refusal,)), load_error=REFUSED)
     except (ModelFailed, WorkerStopped) as error:
         return replace(evidence, load_error=short(error))
     evidence = replace(

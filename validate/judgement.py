@@ -19,7 +19,8 @@ from pixelproof.report import CheckResult, Evidence, Report
 from pixelproof.schema import to_jsonable
 from pixelproof.validate.checks import all_checks
 from pixelproof.validate.checks.base import GROUPS, Group
-from pixelproof.validate.gather import Options, Progress, gather
+from pixelproof.validate.gather import Progress, gather
+from pixelproof.validate.options import Options
 from pixelproof.validate.scoring import pirm_total
 
 CONTRACT_GROUPS: frozenset[Group] = frozenset({"contract", "range", "resolution", "size"})
@@ -52,7 +53,7 @@ def judge(
     challenge = load_challenge(challenge_name)
     track = challenge.track(track_name)
     check_mos(mos, track)
-    evidence, libraries = gather(model, track, data or DataSource(Path(), "given"), options, progress)
+    evidence, workplace = gather(model, track, data or DataSource(Path(), "given"), options, progress)
     return Report(
         challenge=challenge.id,
         track=track_name,
@@ -62,7 +63,7 @@ def judge(
         evidence=evidence,
         checks=verdicts(evidence, track, groups=options.groups),
         scores=scores(evidence, track, mos=mos),
-        environment=replace(environment(), worker=libraries),
+        environment=replace(environment(), worker=workplace.libraries, sandbox=workplace.sandbox),
         rules_sha256=rules_sha256(challenge_name),
         measured_as_sha256=measured_as_sha256(track),
         mos=mos,

@@ -146,8 +146,8 @@ def percentiles(samples_ms: Sequence[float]) -> Percentiles:
 
 
 def _load_baseline(worker: Worker, path: Path, contract: Contract) -> None:
-    kind, names = detect_kind(path), {"input_name": contract.input, "output_name": contract.output}
-    _blaming_baseline(path, lambda: worker.load(path, kind, **names))
+    kind, input_name, output_name = detect_kind(path), contract.input, contract.output
+    _blaming_baseline(path, lambda: worker.load(path, kind, input_name=input_name, output_name=output_name))
 
 
 def _blaming_baseline(path: Path, call: Callable[[], T]) -> T:

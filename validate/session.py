@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pixelproof.challenge import Track
 from pixelproof.contract import Contract
+from pixelproof.environment import memory_mib
 from pixelproof.errors import WorkerStopped
+from pixelproof.files import MIB
 from pixelproof.measure.formats import Kind
+from pixelproof.measure.inbox import DEFAULT_MAX_BYTES
 from pixelproof.measure.protocol import Array
-from pixelproof.measure.worker import Loaded, Worker
+from pixelproof.measure.worker import DEFAULT_LIFETIME_S, Loaded, Worker
+from pixelproof.safety import SandboxLayer, Scan
+from pixelproof.validate.options import Options
+
+SAFE_SHARE = 0.8
 
 
 class ModelSession:
@@ -24,6 +34,9 @@ class ModelSession:
         time_limit_s: of each call.
         memory_limit_mib: resident size at which the worker is stopped.
         exact_memory: as in `Worker`: for measuring memory, not time.
+        max_bytes, require_sandbox: as in `Worker`.
+        thorough: as in `Worker.load`.
+        deadline: value of `time.monotonic` after which no call is begun.
     """
 
     def __init__(
@@ -36,6 +49,10 @@ class ModelSession:
         time_limit_s: float,
         memory_limit_mib: float,
         exact_memory: bool = False,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        require_sandbox: bool = False,
+        thorough: bool = True,
+        deadline: float = math.inf,
     ) -> None:
         self._path = path
         self._kind = kind
@@ -44,9 +61,16 @@ class ModelSession:
         self._time_limit_s = time_limit_s
         self._memory_limit_mib = memory_limit_mib
         self._exact_memory = exact_memory
+        self._max_bytes = max_bytes
+        self._require_sandbox = require_sandbox
+        self._thorough = thorough
+        self._deadline = deadline
+        left = deadline - time.monotonic()
+        self._lifetime_s = 2 * time_limit_s + (left if math.isfinite(left) else DEFAULT_LIFETIME_S)
         self._worker: Worker | None = None
         self._is_loaded = False
         self.libraries: dict[str, str] = {}
+        self.sandbox: tuple[SandboxLayer, ...] = ()
 
     def __enter__(self) -> ModelSession:
         return self
@@ -62,9 +86,24 @@ class ModelSession:
                 timeout_s=self._time_limit_s,
                 memory_limit_mib=self._memory_limit_mib,
                 exact_memory=self._exact_memory,
+                max_bytes=self._max_bytes,
+                lifetime_s=self._lifetime_s,
+                require_sandbox=self._require_sandbox,
             )
             self._worker.prepare(self._kind)
         return self._worker
+
+    def scan(self) -> Scan:
+        """What the file holds.
+
+        Raises:
+            ArtifactError, WorkerStopped, EnvironmentFault: as `Worker.scan`.
+        """
+        with self._fresh_after_stop():
+            worker = self.start()
+            worker.ready()
+            self.sandbox = worker.sandbox
+            return worker.scan(self._path, self._kind)
 
     def load(self) -> Loaded:
         """Load the model.
@@ -75,7 +114,11 @@ class ModelSession:
         with self._fresh_after_stop():
             worker = self.start()
             loaded = worker.load(
-                self._path, self._kind, input_name=self._contract.input, output_name=self._contract.output
+                self._path,
+                self._kind,
+                input_name=self._contract.input,
+                output_name=self._contract.output,
+                thorough=self._thorough,
             )
         self._is_loaded = True
         self.libraries.update(worker.libraries)
@@ -112,7 +155,44 @@ class ModelSession:
     @contextmanager
     def _fresh_after_stop(self) -> Iterator[None]:
         try:
+            if time.monotonic() > self._deadline:
+                rule, found = "A judgement must end within its time limit", "no time left"
+                raise WorkerStopped(rule, reason="timed_out", found=found, remedy="See --total-time-limit.")
             yield
         except WorkerStopped:
             self.close()
             raise
+
+
+def open_session(
+    model: Path,
+    kind: Kind,
+    track: Track,
+    options: Options,
+    *,
+    deadline: float,
+    limit_mib: float,
+    exact_memory: bool = False,
+    thorough: bool = False,
+) -> ModelSession:
+    """A session under a track's rules; see `ModelSession`."""
+    most = track.limits.model_mib
+    return ModelSession(
+        model,
+        kind,
+        track.contract,
+        threads=options.threads,
+        time_limit_s=options.time_limit_s,
+        memory_limit_mib=limit_mib,
+        exact_memory=exact_memory,
+        max_bytes=DEFAULT_MAX_BYTES if most is None else round(most * MIB),
+        require_sandbox=options.require_sandbox,
+        thorough=thorough,
+        deadline=deadline,
+    )
+
+
+def safe_mib(track: Track) -> float:
+    """Memory that a model may take where the rules say nothing: what leaves this machine standing."""
+    cap = track.limits.peak_memory
+    return max(SAFE_SHARE * memory_mib(), cap.total_rss_mib if cap else 0.0)

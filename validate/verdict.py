@@ -9,6 +9,7 @@ from pathlib import Path
 from pixelproof.challenge import Challenge
 from pixelproof.console import Console
 from pixelproof.report import CheckResult, Report
+from pixelproof.safety import missing_walls
 from pixelproof.validate.judgement import LEFT_OUT
 
 STYLES = {"failed": "bold red", "warning": "yellow"}
@@ -33,6 +34,9 @@ def show(console: Console, report: Report, challenge: Challenge) -> None:
             "These figures are of the bundled samples, a demonstration; not the challenge's figures.",
             style="yellow",
         )
+    if missing := missing_walls(report.environment.sandbox):
+        told = f"The model ran without walls ({missing}): judge strangers' files elsewhere."
+        console.line(told, style="yellow")
     text, style = verdict_of(report)
     console.line(text, style=style)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 import site
 import sys
 from pathlib import Path
 
 import pixelproof
+from pixelproof.measure.sandbox.lockdown import LockPlan
+from pixelproof.measure.sandbox.outer import Bubblewrap
+from pixelproof.safety import SandboxLayer
 
 KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TZ", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES")
 
@@ -45,6 +49,22 @@ def worker_environment(scratch: Path, *, threads: int, exact_memory: bool = Fals
     }
 
 
-def worker_command() -> list[str]:
+def worker_command(plan: LockPlan) -> list[str]:
     """How the worker is started; -P keeps the current folder off its path."""
-    return [sys.executable, "-P", "-m", "pixelproof.measure.worker_main"]
+    return [sys.executable, "-P", "-m", "pixelproof.measure.worker_main", plan.to_argument()]
+
+
+def parent_layers(*, memory_limit_mib: float | None, outer: Bubblewrap) -> tuple[SandboxLayer, ...]:
+    """The walls that the parent puts up itself."""
+    watched = memory_limit_mib is not None and math.isfinite(memory_limit_mib)
+    memory = f"stopped at {memory_limit_mib:g} MiB" if watched else "no limit asked for"
+    return (
+        SandboxLayer("process", active=True, detail="own group, closed descriptors, scrubbed environment"),
+        SandboxLayer("clock", active=True, detail="each answer has a time limit"),
+        SandboxLayer("memory_watch", active=watched, detail=memory),
+        SandboxLayer(
+            "bubblewrap",
+            active=outer.program is not None,
+            detail=outer.reason or "own mounts, processes and network",
+        ),
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from pixelproof.models.checkpoints.fit import Fit, Shape, by, describe, natural
 from pixelproof.models.checkpoints.locate import Located
 from pixelproof.models.checkpoints.report import CheckpointReport
 from pixelproof.models.registry import create, names
+from pixelproof.temporary import temporary_folder
 
 if TYPE_CHECKING:
     import keras
@@ -26,6 +26,7 @@ _UNREADABLE = (
     zipfile.BadZipFile,
 )  # fmt: skip
 _SAME_PICTURE = 1e-4
+_H5_OVERHEAD_BYTES = 16 * 1024
 
 
 def load_weights_file(model: keras.Model, located: Located, *, model_name: str) -> CheckpointReport:
@@ -33,10 +34,11 @@ def load_weights_file(model: keras.Model, located: Located, *, model_name: str) 
 
     Raises:
         CheckpointError: unreadable; weights missing, surplus, of another shape or not finite.
+        EnvironmentFault: no room for a temporary copy.
     """
     rule = f"The file must hold each of the {len(model.weights)} weights of {model_name} once, in its shape"
-    with tempfile.TemporaryDirectory() as folder:
-        own = Path(folder, "own.weights.h5")
+    with temporary_folder("pixelproof-weights-", room_bytes=_room(model, located)) as folder:
+        own = folder / "own.weights.h5"
         with warnings.catch_warnings():  # Keras 3.15 on NumPy 2.4
             warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
             model.save_weights(own)
@@ -59,7 +61,7 @@ def load_weights_file(model: keras.Model, located: Located, *, model_name: str) 
             )
         source = located.path
         if not source.name.endswith(".weights.h5"):  # Keras insists on the suffix
-            source = Path(folder, "copy.weights.h5")
+            source = folder / "copy.weights.h5"
             source.write_bytes(located.path.read_bytes())
         before = model.get_weights()
         try:
@@ -72,6 +74,12 @@ def load_weights_file(model: keras.Model, located: Located, *, model_name: str) 
             model.set_weights(before)
             raise _unreadable(located.path, error) from error
     return CheckpointReport(located.kind, located.path, len(model.weights), reported)
+
+
+def _room(model: keras.Model, located: Located) -> int:
+    """Bytes for its weights, and perhaps a copy of the file: on a full disk h5py crashes the process (SIGSEGV)."""
+    weights = sum(int(np.prod(weight.shape)) * 4 + _H5_OVERHEAD_BYTES for weight in model.weights)
+    return weights + located.path.stat().st_size
 
 
 def load_keras_file(model: keras.Model, located: Located, *, model_name: str) -> CheckpointReport:

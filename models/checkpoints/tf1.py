@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pixelproof.models.checkpoints.fit import Fit, Shape, best_fit, describe
 from pixelproof.models.checkpoints.locate import Located
 from pixelproof.models.checkpoints.report import CheckpointReport
 from pixelproof.models.registry import TF1Names, names, spec
+from pixelproof.temporary import temporary_folder
 
 if TYPE_CHECKING:
     import keras
@@ -175,10 +175,10 @@ def _plain_path(located: Located) -> Iterator[str]:
     if not _PATTERN.search(located.path.as_posix()):
         yield f"{located.path}{ending}"
         return
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder("pixelproof-checkpoint-") as folder:
         for file in located.files:
-            shutil.copyfile(file, Path(folder, "model" + file.name.removeprefix(located.path.name)))
-        yield str(Path(folder, "model")) + ending
+            shutil.copyfile(file, folder / f"model{file.name.removeprefix(located.path.name)}")
+        yield f"{folder / 'model'}{ending}"
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import tempfile
 import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from pixelproof.errors import ImageError, PixelproofError
 from pixelproof.files import sha256_of, write_bytes, write_text
 from pixelproof.images import bicubic_resize_8bit, unit_from_8bit
 from pixelproof.measure.metrics import psnr_db
+from pixelproof.temporary import temporary_folder
 
 if TYPE_CHECKING:
     import keras
@@ -161,8 +161,8 @@ def write_sample(
 ) -> None:
     """Write ``NAME.weights.h5`` and ``manifest.json`` into a folder."""
     weights = out / f"{RECIPE}.weights.h5"
-    with tempfile.TemporaryDirectory() as folder:
-        model.save_weights(temporary := Path(folder, weights.name))
+    with temporary_folder("pixelproof-sample-") as folder:
+        model.save_weights(temporary := folder / weights.name)
         write_bytes(weights, temporary.read_bytes())
     entry = {
         "model": recipe.model,

@@ -135,6 +135,12 @@ def test_the_command_prints_what_it_found(call: Any, monkeypatch: pytest.MonkeyP
     assert "Everything that pixelproof needs is here." in done.out
 
 
+def test_walls_that_can_not_be_tried_are_not_known(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "_output", lambda *command: "Traceback ...")
+    assert environment.sandbox_layers() == ()
+    assert "not known: a worker can't start" in call("doctor").out
+
+
 def test_json_is_one_document_on_standard_output(
     call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +152,8 @@ def test_json_is_one_document_on_standard_output(
     assert build(Environment, document["environment"], fail=AssertionError) == environment.environment()
     pirm = next(d for d in document["data"] if d["challenge"] == "pirm2018")
     assert (pirm["origin"], pirm["path"]) == ("environment", str(tmp_path / "ai-challenge"))
+    walls = {layer["name"]: layer["active"] for layer in document["sandbox"]}
+    assert walls["process"] and walls["clock"] and "landlock" in walls
     assert {s["name"] for s in document["scripts"]} >= {"pixelproof", "convert-model", "validate-pb"}
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import random
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -186,3 +191,102 @@ def test_a_pipe_is_written_to_and_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="regular file"), replacing_file(pipe):
         pass
     assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EACCES, "no"), KeyboardInterrupt()])
+def test_a_folder_whose_successor_can_t_move_in_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException
+) -> None:
+    target = tmp_path / "saved_model"
+    write_text(target / "old", "old")
+    usual = Path.replace
+
+    def move(path: Path, to: Path) -> Path:
+        if path.suffix == ".part":
+            raise fault
+        return usual(path, to)
+
+    monkeypatch.setattr(Path, "replace", move)
+    with pytest.raises((EnvironmentFault, KeyboardInterrupt)), replacing_folder(target) as temporary:
+        (temporary / "new").write_text("new")
+    assert names(tmp_path) == ["saved_model", "saved_model/old"]
+
+
+REPLACES = """
+import os, itertools, signal, sys
+from pathlib import Path
+from pixelproof.files import replacing_file, replacing_folder
+
+file, folder = Path(sys.argv[1], "model.pb"), Path(sys.argv[1], "saved_model")
+moves, last_move, usual = itertools.count(), int(sys.argv[2]), Path.replace
+
+def move(path, to):
+    if next(moves) == last_move // 2:
+        if last_move % 2:
+            usual(path, to)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return usual(path, to)
+
+Path.replace = move
+for number in itertools.count():
+    with replacing_file(file) as temporary:
+        temporary.write_text(f"{number} " * 1000)
+    with replacing_folder(folder) as temporary:
+        for name in ("a", "b"):
+            (temporary / name).write_text(f"{number} " * 1000)
+    if number == 0:
+        print("both are there", flush=True)
+"""
+
+
+def check_whole(folder: Path) -> None:
+    """Both stand there, each of one writing, and soon nothing besides."""
+    deadline = time.monotonic() + 10
+    while any(path.name.startswith(".") for path in folder.iterdir()):
+        assert time.monotonic() < deadline, names(folder)
+        time.sleep(0.01)
+    assert names(folder) == ["model.pb", "saved_model", "saved_model/a", "saved_model/b"]
+    written = {path: path.read_text().split() for path in folder.rglob("*") if path.is_file()}
+    assert [(len(words), len(set(words))) for words in written.values()] == [(1000, 1)] * 3
+    assert written[folder / "saved_model" / "a"] == written[folder / "saved_model" / "b"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
+@pytest.mark.parametrize("last_move", range(4, 10))
+def test_a_kill_just_before_and_after_each_move(tmp_path: Path, last_move: int) -> None:
+    """Of the second writing: the file in its place; the old folder aside, and the new one in its place."""
+    command = [sys.executable, "-c", REPLACES, tmp_path, str(last_move)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+    check_whole(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_kill_at_any_moment(tmp_path: Path, seed: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", REPLACES, tmp_path, "-2"], stdout=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None and running.stdout.readline()
+        time.sleep(random.Random(seed).uniform(0, 0.05))
+        running.kill()
+    check_whole(tmp_path)
+
+
+def test_links_in_a_folder_are_hashed_and_weighed_as_links(tmp_path: Path) -> None:
+    folder, secret = tmp_path / "model", tmp_path / "secret"
+    folder.mkdir()
+    (folder / "a").write_bytes(b"one")
+    plain = sha256_of(folder)
+    (folder / "link").symlink_to(secret)
+    before, size = sha256_of(folder), size_bytes(folder)
+    assert before != plain
+    secret.write_bytes(b"a secret of some length" * 1000)
+    assert (sha256_of(folder), size_bytes(folder)) == (before, size)
+    assert size < 1000
+    (folder / "link").unlink()
+    (folder / "link").symlink_to("/dev/zero")
+    assert sha256_of(folder) not in (plain, before)
+
+
+def test_a_name_that_is_no_text_is_hashed(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"\xff\xfe.bin")).write_bytes(b"x")
+    assert len(sha256_of(tmp_path)) == 64

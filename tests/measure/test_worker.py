@@ -21,6 +21,7 @@ from pixelproof.errors import ArtifactError, CallError, EnvironmentFault, ModelF
 from pixelproof.measure import worker as worker_module
 from pixelproof.measure import worker_process
 from pixelproof.measure.sandbox.environment import import_root
+from pixelproof.measure.sandbox.outer import Bubblewrap
 from pixelproof.measure.worker import Worker
 
 SaveGraph = Callable[..., Path]
@@ -85,7 +86,7 @@ def test_a_model_that_fails_leaves_the_worker_usable(shared_worker: Worker, blur
 def test_an_output_that_is_no_number_is_the_models_fault(
     shared_worker: Worker, tf: Any, save_graph: SaveGraph
 ) -> None:
-    shared_worker.load(save_graph(lambda x: tf.strings.as_string(x)), "pb")
+    shared_worker.load(save_graph(lambda x: tf.complex(x, x)), "pb")
     with pytest.raises(ModelFailed, match="array of numbers"):
         shared_worker.run(IMAGE)
     shared_worker.load(save_graph(lambda x: tf.reduce_max(x)), "pb")
@@ -266,18 +267,18 @@ def test_what_a_child_says_about_an_error_is_only_text(hostile: Callable[[str], 
         worker.load(blur, "pb")
 
 
-def test_chatter_of_the_model_does_not_reach_the_protocol(
-    shared_worker: Worker, tf: Any, save_graph: SaveGraph
-) -> None:
-    def build(x: Any) -> Any:
-        noise = tf.raw_ops.PrintV2(input=tf.constant("pxpf" * 20000), output_stream="stdout")
-        with tf.control_dependencies([noise]):
-            return tf.identity(x) + 1
-
-    graph = save_graph(build)
-    assert b"PrintV2" in graph.read_bytes()
-    shared_worker.load(graph, "pb", output_name="output:0")
-    np.testing.assert_array_equal(shared_worker.run(IMAGE), IMAGE + 1)
+def test_chatter_of_a_library_does_not_reach_the_protocol() -> None:
+    script = (
+        "import os\n"
+        "from pixelproof.measure.sandbox.lockdown import take_protocol_streams\n"
+        "requests, answers = take_protocol_streams()\n"
+        "os.write(1, b'pxpf chatter'); print('more', flush=True)\n"
+        "assert os.read(0, 9) == b''\n"
+        "answers.write(b'answer to ' + requests.read(8))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], input=b"question", capture_output=True, check=True)
+    assert done.stdout == b"answer to question"
+    assert done.stderr == b"pxpf chattermore\n"
 
 
 def test_the_environment_is_scrubbed(monkeypatch: pytest.MonkeyPatch, blur: Path) -> None:
@@ -316,12 +317,16 @@ def test_a_module_of_the_users_is_not_picked_up(
 def test_a_runtime_that_is_not_there_is_no_verdict_on_the_model(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, blur: Path
 ) -> None:
-    (tmp_path / "onnxruntime.py").write_text("raise ImportError('libonnx.so is missing')\n")
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    (packages / "onnxruntime.py").write_text("raise ImportError('libonnx.so is missing')\n")
+    (tmp_path / "model.onnx").write_bytes(b"anything")
+    monkeypatch.setattr(worker_process, "bubblewrap", lambda: Bubblewrap(None, "the module lies outside"))
     usual = worker_process.worker_environment
 
     def with_broken_runtime(scratch: Path, **options: Any) -> dict[str, str]:
         variables = usual(scratch, **options)
-        return {**variables, "PYTHONPATH": f"{tmp_path}{os.pathsep}{variables['PYTHONPATH']}"}
+        return {**variables, "PYTHONPATH": f"{packages}{os.pathsep}{variables['PYTHONPATH']}"}
 
     monkeypatch.setattr(worker_process, "worker_environment", with_broken_runtime)
     with Worker() as worker:
@@ -342,7 +347,8 @@ def test_a_folder_with_an_odd_name(tmp_path: Path, blur: Path, shared_worker: Wo
 def test_no_process_is_left_when_the_child_can_not_start(
     scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_process, "worker_command", lambda: ["/no/such/python"])
+    monkeypatch.setattr(worker_process, "bubblewrap", lambda: Bubblewrap(None, "it would start"))
+    monkeypatch.setattr(worker_process, "worker_command", lambda plan: ["/no/such/python"])
     with pytest.raises(OSError, match="no/such"):
         Worker()
     assert list(scratch.iterdir()) == []
@@ -366,7 +372,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
         "def send(text):\n"
         "    out.write(struct.pack('>4sIQ', b'pxpf', len(text), 0) + text); out.flush()\n"
         "def answer(header): send(json.dumps({'arrays': [], **header}).encode())\n"
-        "def greet(): answer({'ok': True})\n"
+        "def greet(): answer({'ok': True, 'pid': os.getpid(), 'layers': []})\n"
         "def ask():\n"
         "    head = sys.stdin.buffer.read(16)\n"
         "    if len(head) < 16: raise SystemExit\n"
@@ -374,5 +380,24 @@ def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
         "    return sys.stdin.buffer.read(header + payload)\n"
     )
     path = tmp_path_factory.mktemp("hostile") / "worker.py"
-    monkeypatch.setattr(worker_process, "worker_command", lambda: [sys.executable, str(path)])
+    monkeypatch.setattr(worker_process, "bubblewrap", lambda: Bubblewrap(None, "the script lies outside"))
+    monkeypatch.setattr(worker_process, "worker_command", lambda plan: [sys.executable, str(path)])
     yield lambda script: path.write_text(helpers + script)
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("", ""),
+        ("one\nlast\n", "last"),
+        ("E1 failed call to cuInit: UNKNOWN\n", ""),
+        (
+            "F0000 00:00:1.2 7 tensor.cc:9] Check failed: n > 0\n*** stack ***\n  @ 0x7f12 (unknown)\n",
+            "Check failed: n > 0",
+        ),
+        ("terminate called after throwing\n  what():  bad\nAborted\n", "what():  bad"),
+    ],
+)
+def test_the_reason_is_told_and_not_the_stack(log: str, said: str) -> None:
+    assert worker_process.last_words(log).endswith(said)
+    assert bool(worker_process.last_words(log)) == bool(said)

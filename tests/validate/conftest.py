@@ -170,9 +170,9 @@ class _Lent(Worker):
     def close(self) -> None:
         """Not now."""
 
-    def _ask(self, request: dict[str, Any], arrays: Any = ()) -> Any:
+    def _ask(self, request: dict[str, Any], arrays: Any = (), *, max_payload: int = 0) -> Any:
         self._lending.asked.append((request["op"], arrays[0].shape if arrays else ()))
-        return super()._ask(request, arrays)
+        return super()._ask(request, arrays, max_payload=max_payload)
 
 
 @pytest.fixture(scope="session")

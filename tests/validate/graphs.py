@@ -80,12 +80,6 @@ def constant(tf: Any, x: Any) -> Any:
     return x + tf.gather(tf.constant(weights), [3])
 
 
-def aborting(tf: Any, x: Any) -> Any:
-    """Ends the process that runs it."""
-    with tf.control_dependencies([tf.raw_ops.Abort(error_msg="enough")]):
-        return tf.identity(x)
-
-
 def endless(tf: Any, x: Any) -> Any:
     """Never answers."""
     turns, _ = tf.compat.v1.while_loop(
@@ -128,7 +122,6 @@ BUILDERS: dict[str, Callable[[], bytes]] = {
     "gib_1": lambda: graph(lambda tf, x: held(tf, x, 1)),
     "gib_4": lambda: graph(lambda tf, x: held(tf, x, 4)),
     "raising": lambda: graph(lambda tf, x: tf.gather(x, [0, 1, 7], axis=3)),
-    "aborting": lambda: graph(aborting),
     "endless": lambda: graph(endless),
     "identity": lambda: graph(lambda tf, x: x * 0.5 + x * 0.5),
     "mixing": lambda: graph(lambda tf, x: x * 0.5 + tf.reduce_mean(x, 0, keepdims=True) * 0.5),

@@ -26,6 +26,7 @@ from pixelproof.report import (
     SizeTrial,
     TensorInfo,
 )
+from pixelproof.safety import Refusal, Scan
 from pixelproof.validate.checks import all_checks
 from pixelproof.validate.checks.base import GROUPS
 from pixelproof.validate.judgement import LEFT_OUT, verdicts
@@ -48,6 +49,7 @@ def sample(source: str = "white", low: float = 0.1, high: float = 0.9, **more: A
 
 
 GOOD = Evidence(
+    scan=Scan("pb", 27, 0, {"Conv2D": 3, "Const": 24}, 4096),
     artifact=Artifact("model.pb", "pb", "0" * 64, 5 * MIB),
     interface=interface(),
     used_input="input:0",
@@ -79,8 +81,8 @@ def verdict(check_id: str, evidence: Evidence, track: Track = TRACK) -> CheckRes
 
 def test_ids_are_stable_unique_and_in_order() -> None:
     assert [check.id for check in all_checks()] == [
-        "loads", "names", "tensors", "runs", "finite", "range", "determinism", "resolution", "size", "memory",
-        "fidelity", "runtime",
+        "allowed", "loads", "names", "tensors", "runs", "finite", "range", "determinism", "resolution", "size",
+        "memory", "fidelity", "runtime",
     ]  # fmt: skip
     assert {check.group for check in all_checks()} == set(GROUPS)
     assert all(check.title and check.__doc__ for check in all_checks())
@@ -107,10 +109,21 @@ def test_no_evidence_is_not_run_and_never_passed() -> None:
 
 def test_what_was_left_out_is_not_run_but_loading_and_running_always_count() -> None:
     results = {r.id: r for r in verdicts(GOOD, TRACK, groups={"size"})}
-    assert {r.id for r in results.values() if r.status != "not_run"} == {"loads", "runs", "size"}
+    assert {r.id for r in results.values() if r.status != "not_run"} == {"allowed", "loads", "runs", "size"}
     assert {r.found for r in results.values() if r.status == "not_run"} == {LEFT_OUT}
     broken = replace(GOOD, stopped="it has 2 inputs")
     assert [r.id for r in verdicts(broken, TRACK, groups={"size"}) if r.status == "failed"] == ["runs"]
+
+
+def test_allowed() -> None:
+    refusals = tuple(Refusal(f"rule {n}", f"thing {n}", f"way {n}") for n in range(5))
+    refused = replace(GOOD, scan=Scan("pb", 9, 0, {"ReadFile": 1}, 0, refusals), interface=None)
+    result = verdict("allowed", refused)
+    assert result.status == "failed"
+    assert result.found == "rule 0: thing 0; rule 1: thing 1; rule 2: thing 2; and 2 more"
+    assert result.remedy == "way 0"
+    assert verdict("loads", refused).status == "not_run"
+    assert verdict("allowed", GOOD).found == "27 nodes of 2 operations"
 
 
 def test_loads() -> None:

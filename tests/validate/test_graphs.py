@@ -20,7 +20,7 @@ def test_a_good_graph_passes_everything_asked(judged, graphs: Mapping[str, Path]
     answer = judged(graphs["good"], *CONTRACT)
     assert answer.code == 0
     assert set(answer.checks("passed")) == {
-        "loads", "names", "tensors", "runs", "finite", "range", "determinism", "resolution", "size",
+        "allowed", "loads", "names", "tensors", "runs", "finite", "range", "determinism", "resolution", "size",
     }  # fmt: skip
     assert set(answer.checks("not_run")) == {"memory", "fidelity", "runtime"}
     assert answer.checks()["resolution"]["found"] == "right at 67x101, 16x24, 150x85, 72x190, 96x128"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import pytest
 from pixelproof.challenge import PeakMemory, load_challenge
 from pixelproof.errors import ModelFailed, WorkerStopped
 from pixelproof.measure.parity import probe_image
+from pixelproof.measure.protocol import Array
+from pixelproof.measure.worker import Worker
 from pixelproof.report import Memory
 from pixelproof.validate.contract_evidence import short
 from pixelproof.validate.memory_evidence import MemoryOutcome, measure_memory
@@ -79,8 +82,21 @@ def test_memory_that_the_runtime_alone_exceeds(graphs) -> None:
     assert outcome.memory.peak_rss_mib > 60
 
 
-def test_a_graph_that_ends_its_process_is_judged_with_a_report(judged, graphs) -> None:
-    answer = judged(graphs["aborting"], "--only", "range,size")
+@pytest.fixture
+def crashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker's process crashes whenever it is to run a model, as under a fault of the runtime."""
+    usual = Worker.run
+
+    def crash(self: Worker, x: Array) -> Array:
+        os.kill(self.pid, signal.SIGABRT)
+        return usual(self, x)
+
+    monkeypatch.setattr(Worker, "run", crash)
+
+
+@pytest.mark.usefixtures("crashing")
+def test_a_model_that_takes_its_process_down_is_judged_with_a_report(judged, graphs) -> None:
+    answer = judged(graphs["good"], "--only", "range,size")
     assert answer.code == 1
     assert list(answer.checks("failed")) == ["runs"]
     assert "the worker ended with SIGABRT" in answer.checks()["runs"]["found"]
@@ -103,9 +119,10 @@ def test_a_graph_that_never_answers_fails_what_was_asked(judged, graphs) -> None
         assert "no answer after 3 s" in answer.checks()[group]["found"]
 
 
+@pytest.mark.usefixtures("crashing")
 def test_a_session_starts_afresh_after_a_crash(graphs) -> None:
     x = probe_image(20, 30, 3)
-    with session_of(graphs["aborting"]) as session:
+    with session_of(graphs["good"]) as session:
         for _ in range(2):
             with pytest.raises(WorkerStopped) as stopped:
                 session.run(x)

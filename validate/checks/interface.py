@@ -22,6 +22,8 @@ class Loads(Check):
     def run(self, evidence: Evidence, track: Track) -> CheckResult:
         """Failed where loading raised an error, or took the worker down."""
         expected = f"a {FORMAT_NAMES[evidence.artifact.format]} that its runtime loads"
+        if evidence.scan is not None and evidence.scan.refusals:
+            return self.not_run(expected, "not loaded: refused before that")
         if evidence.load_error is not None:
             remedy = "Convert it again: convert-model proves each file before it delivers it."
             return self.result("failed", expected=expected, found=evidence.load_error, remedy=remedy)

@@ -1,0 +1,163 @@
+"""Which of TFLite's built-in operations a judged model may hold, and how many tensors each takes and gives.
+
+The names and their codes are the schema's `BuiltinOperator`. The list is one of what is allowed: pure operations on
+tensors. The numbers of tensors are those that the kernels of LiteRT ask for (tflite/kernels/*.cc).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+
+_BY_CODE = (
+    "ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE "
+    "EMBEDDING_LOOKUP FLOOR FULLY_CONNECTED HASHTABLE_LOOKUP L2_NORMALIZATION L2_POOL_2D "
+    "LOCAL_RESPONSE_NORMALIZATION LOGISTIC LSH_PROJECTION LSTM MAX_POOL_2D MUL RELU RELU_N1_TO_1 RELU6 "
+    "RESHAPE RESIZE_BILINEAR RNN SOFTMAX SPACE_TO_DEPTH SVDF TANH CONCAT_EMBEDDINGS SKIP_GRAM CALL CUSTOM "
+    "EMBEDDING_LOOKUP_SPARSE PAD UNIDIRECTIONAL_SEQUENCE_RNN GATHER BATCH_TO_SPACE_ND SPACE_TO_BATCH_ND "
+    "TRANSPOSE MEAN SUB DIV SQUEEZE UNIDIRECTIONAL_SEQUENCE_LSTM STRIDED_SLICE BIDIRECTIONAL_SEQUENCE_RNN "
+    "EXP TOPK_V2 SPLIT LOG_SOFTMAX DELEGATE BIDIRECTIONAL_SEQUENCE_LSTM CAST PRELU MAXIMUM ARG_MAX "
+    "MINIMUM LESS NEG PADV2 GREATER GREATER_EQUAL LESS_EQUAL SELECT SLICE SIN TRANSPOSE_CONV "
+    "SPARSE_TO_DENSE TILE EXPAND_DIMS EQUAL NOT_EQUAL LOG SUM SQRT RSQRT SHAPE POW ARG_MIN FAKE_QUANT "
+    "REDUCE_PROD REDUCE_MAX PACK LOGICAL_OR ONE_HOT LOGICAL_AND LOGICAL_NOT UNPACK REDUCE_MIN FLOOR_DIV "
+    "REDUCE_ANY SQUARE ZEROS_LIKE FILL FLOOR_MOD RANGE RESIZE_NEAREST_NEIGHBOR LEAKY_RELU "
+    "SQUARED_DIFFERENCE MIRROR_PAD ABS SPLIT_V UNIQUE CEIL REVERSE_V2 ADD_N GATHER_ND COS WHERE RANK ELU "
+    "REVERSE_SEQUENCE MATRIX_DIAG QUANTIZE MATRIX_SET_DIAG ROUND HARD_SWISH IF WHILE "
+    "NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5 SCATTER_ND SELECT_V2 DENSIFY SEGMENT_SUM BATCH_MATMUL "
+    "PLACEHOLDER_FOR_GREATER_OP_CODES CUMSUM CALL_ONCE BROADCAST_TO RFFT2D CONV_3D IMAG REAL COMPLEX_ABS "
+    "HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_SIZE REDUCE_ALL CONV_3D_TRANSPOSE VAR_HANDLE "
+    "READ_VARIABLE ASSIGN_VARIABLE BROADCAST_ARGS RANDOM_STANDARD_NORMAL BUCKETIZE RANDOM_UNIFORM "
+    "MULTINOMIAL GELU DYNAMIC_UPDATE_SLICE RELU_0_TO_1 UNSORTED_SEGMENT_PROD UNSORTED_SEGMENT_MAX "
+    "UNSORTED_SEGMENT_SUM ATAN2 UNSORTED_SEGMENT_MIN SIGN BITCAST BITWISE_XOR RIGHT_SHIFT "
+    "STABLEHLO_LOGISTIC STABLEHLO_ADD STABLEHLO_DIVIDE STABLEHLO_MULTIPLY STABLEHLO_MAXIMUM "
+    "STABLEHLO_RESHAPE STABLEHLO_CLAMP STABLEHLO_CONCATENATE STABLEHLO_BROADCAST_IN_DIM "
+    "STABLEHLO_CONVOLUTION STABLEHLO_SLICE STABLEHLO_CUSTOM_CALL STABLEHLO_REDUCE STABLEHLO_ABS "
+    "STABLEHLO_AND STABLEHLO_COSINE STABLEHLO_EXPONENTIAL STABLEHLO_FLOOR STABLEHLO_LOG STABLEHLO_MINIMUM "
+    "STABLEHLO_NEGATE STABLEHLO_OR STABLEHLO_POWER STABLEHLO_REMAINDER STABLEHLO_RSQRT STABLEHLO_SELECT "
+    "STABLEHLO_SUBTRACT STABLEHLO_TANH STABLEHLO_SCATTER STABLEHLO_COMPARE STABLEHLO_CONVERT "
+    "STABLEHLO_DYNAMIC_SLICE STABLEHLO_DYNAMIC_UPDATE_SLICE STABLEHLO_PAD STABLEHLO_IOTA "
+    "STABLEHLO_DOT_GENERAL STABLEHLO_REDUCE_WINDOW STABLEHLO_SORT STABLEHLO_WHILE STABLEHLO_GATHER "
+    "STABLEHLO_TRANSPOSE DILATE STABLEHLO_RNG_BIT_GENERATOR REDUCE_WINDOW STABLEHLO_COMPOSITE "
+    "STABLEHLO_SHIFT_LEFT STABLEHLO_CBRT STABLEHLO_CASE"
+)
+
+_MANY = 2**31 - 1
+
+_ALLOWED: Mapping[tuple[int, int, int, int], str] = MappingProxyType(
+    {
+        (1, 1, 1, 1): (
+            "ABS AVERAGE_POOL_2D BUCKETIZE CAST CEIL COMPLEX_ABS COS DEPTH_TO_SPACE DEQUANTIZE ELU EXP FAKE_QUANT "
+            "FLOOR GELU HARD_SWISH IMAG L2_NORMALIZATION L2_POOL_2D LEAKY_RELU LOCAL_RESPONSE_NORMALIZATION LOG "
+            "LOGICAL_NOT LOGISTIC LOG_SOFTMAX MATRIX_DIAG MAX_POOL_2D NEG QUANTIZE RANDOM_STANDARD_NORMAL "
+            "RANDOM_UNIFORM RANK REAL RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1 ROUND RSQRT SHAPE SIGN SIN SOFTMAX "
+            "SPACE_TO_DEPTH SQRT SQUARE SQUEEZE TANH WHERE ZEROS_LIKE"
+        ),
+        (1, 2, 1, 1): "RESHAPE",
+        (2, 2, 1, 1): (
+            "ADD ARG_MAX ARG_MIN ATAN2 BATCH_MATMUL BITWISE_XOR BROADCAST_ARGS BROADCAST_TO CUMSUM DIV EQUAL "
+            "EXPAND_DIMS FILL FLOOR_DIV FLOOR_MOD GATHER GATHER_ND GREATER GREATER_EQUAL LESS LESS_EQUAL "
+            "LOGICAL_AND LOGICAL_OR MATRIX_SET_DIAG MAXIMUM MEAN MINIMUM MIRROR_PAD MUL MULTINOMIAL NOT_EQUAL PAD "
+            "POW PRELU REDUCE_ALL REDUCE_ANY REDUCE_MAX REDUCE_MIN REDUCE_PROD RESIZE_BILINEAR "
+            "RESIZE_NEAREST_NEIGHBOR REVERSE_SEQUENCE REVERSE_V2 RFFT2D RIGHT_SHIFT SEGMENT_SUM "
+            "SQUARED_DIFFERENCE SUB SUM TILE TRANSPOSE"
+        ),
+        (2, 2, 2, 2): "TOPK_V2",
+        (2, 3, 1, 1): "CONV_2D CONV_3D DEPTHWISE_CONV_2D FULLY_CONNECTED",
+        (3, 3, 1, 1): (
+            "BATCH_TO_SPACE_ND DILATE DYNAMIC_UPDATE_SLICE PADV2 RANGE SCATTER_ND SELECT SELECT_V2 SLICE "
+            "SPACE_TO_BATCH_ND UNSORTED_SEGMENT_MAX UNSORTED_SEGMENT_MIN UNSORTED_SEGMENT_PROD UNSORTED_SEGMENT_SUM"
+        ),
+        (3, 4, 1, 1): "CONV_3D_TRANSPOSE TRANSPOSE_CONV",
+        (4, 4, 1, 1): "ONE_HOT SPARSE_TO_DENSE STRIDED_SLICE",
+        (1, _MANY, 1, 1): "ADD_N CONCATENATION PACK",
+        (1, 1, 1, _MANY): "UNPACK",
+        (2, 2, 1, _MANY): "SPLIT",
+        (3, 3, 1, _MANY): "SPLIT_V",
+        (1, _MANY, 1, _MANY): "IF WHILE STABLEHLO_COMPOSITE",
+    }
+)
+
+_OPTIONAL_INPUT: Mapping[str, int] = MappingProxyType(
+    {
+        "CONV_2D": 2,
+        "CONV_3D": 2,
+        "CONV_3D_TRANSPOSE": 3,
+        "DEPTHWISE_CONV_2D": 2,
+        "FULLY_CONNECTED": 2,
+        "TRANSPOSE_CONV": 3,
+    }
+)
+
+_RESCALING = (
+    "ADD AVERAGE_POOL_2D BATCH_MATMUL CONCATENATION CONV_2D DEPTHWISE_CONV_2D DIV FULLY_CONNECTED LEAKY_RELU "
+    "LOGISTIC MEAN MUL PRELU RELU RELU6 SOFTMAX SUB SUM TANH TRANSPOSE_CONV"
+)
+
+CALLS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "IF": ("IfOptions", ("then_subgraph_index", "else_subgraph_index")),
+        "WHILE": ("WhileOptions", ("cond_subgraph_index", "body_subgraph_index")),
+        "STABLEHLO_COMPOSITE": ("StableHLOCompositeOptions", ("decomposition_subgraph_index",)),
+    }
+)
+"""The option table of an operation that runs subgraphs, and where in it they stand."""
+
+_STATE = "operations that keep something from one run to the next"
+
+_EXPLAINED: Mapping[str, str] = MappingProxyType(
+    {
+        "CALL_ONCE": "an operation that runs when the model is loaded",
+        "DELEGATE": "code outside the file",
+        **dict.fromkeys(
+            (
+                "VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_SIZE "
+                "HASHTABLE_LOOKUP LSTM RNN SVDF UNIDIRECTIONAL_SEQUENCE_LSTM UNIDIRECTIONAL_SEQUENCE_RNN "
+                "BIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_RNN"
+            ).split(),
+            _STATE,
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An allowed operation.
+
+    Attributes:
+        inputs, outputs: fewest and most.
+        optional: the input that may be left out, by -1.
+        rescales: whether it computes with the scales of quantized tensors.
+    """
+
+    name: str
+    inputs: tuple[int, int]
+    outputs: tuple[int, int]
+    optional: int | None
+    rescales: bool
+
+
+@cache
+def allowed_operations() -> Mapping[str, Operation]:
+    """What a judged model may hold, by name."""
+    rescaling = _RESCALING.split()
+    return MappingProxyType(
+        {
+            name: Operation(name, (low, high), (fewest, most), _OPTIONAL_INPUT.get(name), name in rescaling)
+            for (low, high, fewest, most), names in _ALLOWED.items()
+            for name in names.split()
+        }
+    )
+
+
+@cache
+def builtin_names() -> tuple[str, ...]:
+    """All built-in operations by code."""
+    return tuple(_BY_CODE.split())
+
+
+def why_refused(name: str) -> str:
+    """What a built-in operation that is not allowed is, in a few words."""
+    return _EXPLAINED.get(name, "operations that image models don't need")
