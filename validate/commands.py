@@ -21,7 +21,16 @@ _EPILOG = (
     "same; 2 the call is wrong, or a file is not what it should be; 3 pixelproof or this machine failed. "
     "docs/validate.md explains every check."
 )
-_MEASURING = ("data", "baseline", "images", "max_runs", "threads", "time_limit", "total_time_limit")
+_MEASURING = (
+    "data",
+    "baseline",
+    "images",
+    "max_runs",
+    "threads",
+    "time_limit",
+    "total_time_limit",
+    "require_sandbox",
+)
 
 
 @click.command("validate-pb", epilog=_EPILOG)
@@ -134,6 +143,7 @@ def validate_pb(
     show(console, report, rules)
     console.json(report.to_json(), what="Report")
     how = _again(recheck, data=data, baseline=baseline, threads=threads, mos=mos)
+    how += ["--require-sandbox"] if require_sandbox else []
     console.next_step(next_step(report, rules, challenge_name=challenge, json_to=json_to, how=how))
     ctx.exit(0 if report.passed else 1)
 

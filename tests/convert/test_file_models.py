@@ -140,6 +140,10 @@ def fixed():
     image = keras.Input((24, 40, 3))
     return keras.Model(image, keras.layers.Conv2D(3, 3, padding="same")(image))
 
+def gated():
+    image = keras.Input((None, None, 3))
+    return keras.Model(image, keras.layers.Conv2D(3, 3, padding="same", activation="silu")(image))
+
 def two():
     image = keras.Input((None, None, 3))
     return keras.Model(image, [image, image])
@@ -274,6 +278,15 @@ def test_a_model_of_four_channels_and_sizes_of_sixteen(
         plan = make_plan(formats=("tflite",), shape=shape, ends=Ends(), opset=18, contract=None)
         with pytest.raises(CallError, match=reason):
             _source_of(keras_models["bayer"](), plan.probes())
+
+
+def test_an_activation_with_a_gradient_of_its_own(
+    convert_with: Convert, folder: Path, tmp_path: Path
+) -> None:
+    reference = f"{folder}/keras_models.py:gated"
+    document = convert_with(reference, None, tmp_path, formats=("pb", "savedmodel"), shape=(1, 48, 80, 3))
+    assert document["passed"]
+    assert b"_gradient_op_type" not in (tmp_path / "model.pb").read_bytes()
 
 
 @pytest.mark.parametrize(

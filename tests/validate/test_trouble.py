@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,13 @@ import pytest
 
 from pixelproof.challenge import PeakMemory, load_challenge
 from pixelproof.errors import ModelFailed, WorkerStopped
+from pixelproof.measure import worker_process
 from pixelproof.measure.parity import probe_image
 from pixelproof.measure.protocol import Array
+from pixelproof.measure.sandbox.outer import Bubblewrap
 from pixelproof.measure.worker import Worker
 from pixelproof.report import Memory
+from pixelproof.safety import SandboxLayer
 from pixelproof.validate.contract_evidence import short
 from pixelproof.validate.memory_evidence import MemoryOutcome, measure_memory
 from pixelproof.validate.session import ModelSession
@@ -178,3 +182,48 @@ def test_memory_is_a_record_of_the_size_it_was_measured_at(graphs) -> None:
     assert isinstance(outcome.memory, Memory)
     assert outcome.trial is not None
     assert outcome.trial.output == (1, 360, 640, 3)
+
+
+def test_no_call_is_begun_when_the_time_for_all_is_over(graphs) -> None:
+    contract = load_challenge("pirm2018").track("B").contract
+    x = probe_image(20, 30, 3)
+    with ModelSession(
+        graphs["good"],
+        "pb",
+        contract,
+        threads=None,
+        time_limit_s=120,
+        memory_limit_mib=3584,
+        deadline=time.monotonic() + 30,
+    ) as session:
+        assert session.run(x).shape == x.shape
+        session._deadline = time.monotonic()
+        with pytest.raises(WorkerStopped, match="A judgement must end within its time limit") as stopped:
+            session.run(x)
+    assert stopped.value.reason == "timed_out"
+
+
+@pytest.fixture
+def without_walls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a system that has neither Landlock nor bubblewrap."""
+    absent = (SandboxLayer("landlock", active=False, detail="old kernel"),)
+    monkeypatch.setattr(worker_process, "bubblewrap", lambda: Bubblewrap(None, "not installed"))
+    monkeypatch.setattr("pixelproof.measure.worker.greeting_from", lambda header: (header["pid"], absent))
+
+
+@pytest.mark.usefixtures("without_walls")
+def test_missing_walls_are_told_and_where_they_are_required_refused(judged, graphs) -> None:
+    answer = judged(graphs["good"], "--only", "contract")
+    assert answer.code == 0
+    assert "without walls (no bubblewrap: not installed; no landlock: old kernel)" in answer.err
+    walls = {layer["name"]: layer["active"] for layer in answer.report["environment"]["sandbox"]}
+    assert walls["process"] and not walls["landlock"] and not walls["bubblewrap"]
+    refused = judged(graphs["good"], "--only", "contract", "--require-sandbox")
+    assert refused.code == 3 and refused.report is None
+    assert "must run behind Landlock or bubblewrap" in refused.err
+
+
+def test_the_next_step_keeps_the_walls_required(judged, graphs) -> None:
+    answer = judged(graphs["good"], "--only", "contract", "--require-sandbox")
+    assert answer.code == 0 and "--require-sandbox" in answer.err
+    assert answer.report["environment"]["sandbox"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pixelproof.challenge import Track
 from pixelproof.report import CheckResult, Evidence
+from pixelproof.safety import Refusal
 from pixelproof.validate.checks.base import Check
 
 LISTED = 3
@@ -25,10 +28,18 @@ class Allowed(Check):
         if scan is None:
             return self.not_run(expected, "not scanned")
         if scan.refusals:
-            told = [f"{refusal.rule}: {refusal.found}" for refusal in scan.refusals[:LISTED]]
-            more = len(scan.refusals) - len(told)
-            found = "; ".join(told) + (f"; and {more} more" if more else "")
+            found = _listed(scan.refusals)
             return self.result("failed", expected=expected, found=found, remedy=scan.refusals[0].remedy)
         return self.result(
             "passed", expected=expected, found=f"{scan.nodes} nodes of {len(scan.operations)} operations"
         )
+
+
+def _listed(refusals: Sequence[Refusal]) -> str:
+    """The first few, each under its rule, which is said once."""
+    told, rule = [], ""
+    for refusal in refusals[:LISTED]:
+        told.append(refusal.found if refusal.rule == rule else f"{refusal.rule}: {refusal.found}")
+        rule = refusal.rule
+    more = len(refusals) - len(told)
+    return "; ".join(told) + (f"; and {more} more" if more else "")
