@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from pixelproof.errors import ArtifactError, GraphRefused
 from pixelproof.measure.formats import Kind
-from pixelproof.measure.inbox import DEFAULT_MAX_BYTES
 from pixelproof.measure.scan.findings import shown
 from pixelproof.safety import Refusal, Scan
 
@@ -17,14 +16,13 @@ if TYPE_CHECKING:
 NAMED = 3
 
 
-def scan(path: Path, kind: Kind, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
+def scan(path: Path, kind: Kind) -> Scan:
     """Nodes, operations, sizes and refusals of an artifact; nothing of it is loaded or run.
 
-    The size is looked at first: of a file that is too large nothing is read.
+    Its size has been looked at: the inbox takes nothing that is too large.
 
     Args:
         kind: as `detect_kind` tells it.
-        max_bytes: of the file, or of all files of a SavedModel folder.
 
     Returns:
         With refusals where it is a graph that may not be judged.
@@ -34,9 +32,6 @@ def scan(path: Path, kind: Kind, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Scan:
     """
     label = shown(path.name)
     try:
-        size = path.stat().st_size if kind != "savedmodel" else _folder_bytes(path)
-        if size > max_bytes:
-            return _too_large(kind, size, max_bytes, label)
         if kind == "tflite":
             from pixelproof.measure.scan.tflite import scan_tflite
 
@@ -69,17 +64,6 @@ def _listed(refusals: Sequence[Refusal]) -> str:
     more = len(refusals) - NAMED
     named = "; ".join(refusal.found for refusal in refusals[:NAMED])
     return f"{named}; and {more} more" if more > 0 else named
-
-
-def _folder_bytes(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
-
-
-def _too_large(kind: Kind, size: int, max_bytes: int, label: str) -> Scan:
-    mib = 2**20
-    rule = f"A judged file has at most {max_bytes / mib:.1f} MiB"
-    refusal = Refusal(rule, f"{size / mib:.1f} MiB in {label}", "Export the network alone, frozen.")
-    return Scan(kind, nodes=0, functions=0, operations={}, constant_bytes=0, refusals=(refusal,))
 
 
 def _scan_tensorflow(path: Path, kind: Kind, *, label: str) -> Scan:

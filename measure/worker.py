@@ -229,7 +229,7 @@ class Worker:
         if self._kind != kind:
             self.prepare(kind)
         copy = self._process.inbox.copy_of(path.absolute(), max_bytes=self._max_bytes)
-        return {"op": operation, "path": str(copy), "format": kind, "max_bytes": self._max_bytes}
+        return {"op": operation, "path": str(copy), "format": kind}
 
     def _greeted(self, header: dict[str, Any]) -> None:
         pid, layers = greeting_from(header)

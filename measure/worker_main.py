@@ -89,7 +89,7 @@ class _Session:
 
         path = request["path"]
         if path not in self.scans:
-            self.scans[path] = scan(Path(path), request["format"], max_bytes=request["max_bytes"])
+            self.scans[path] = scan(Path(path), request["format"])
         return self.scans[path]
 
 

@@ -533,18 +533,6 @@ def test_any_damage_ends_in_a_verdict(
 class TestFile:
     """`scan`, from a file."""
 
-    def test_size_comes_first(self, tmp_path: Path) -> None:
-        path = tmp_path / "m.pb"
-        path.write_bytes(b"no graph at all, and never read")
-        (refusal,) = scan(path, "pb", max_bytes=10).refusals
-        assert refusal.rule == "A judged file has at most 0.0 MiB" and "m.pb" in refusal.found
-        with path.open("r+b") as stream:
-            stream.truncate(2**31 + 1)  # sparse
-        (refusal,) = scan(path, "pb").refusals
-        assert refusal.rule == "A judged file has at most 2048.0 MiB"
-        for kind in ("tflite", "onnx"):
-            assert scan(path, kind).refusals == (refusal,)
-
     @pytest.mark.parametrize(
         "content", [b"", b"<html><body>404</body></html>" * 9, bytes(range(256)) * 4, b"\x22\x02\x08\x1b"]
     )
