@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,14 +73,13 @@ def scan(
     console.json({"artifact": artifact, "passed": not found.refusals, "scan": found, "sandbox": layers})
     if not found.refusals:
         console.line("Nothing in it is refused.", style="green")
-        console.next_step(f"validate-pb {file} --track NAME")
+        console.next_step(f"validate-pb {shlex.quote(str(file))} --track NAME")
     ctx.exit(1 if found.refusals else 0)
 
 
 def _show(console: Console, file: Path, found: Scan, *, size_bytes: int) -> None:
-    frequent = sorted(found.operations.items(), key=lambda item: (-item[1], item[0]))
     console.line(f"{file}: {found.format}")
-    console.table("", ["operation", "times"], [[name, str(n)] for name, n in frequent])
+    console.table("", ["operation", "times"], [[name, str(n)] for name, n in found.operations.items()])
     console.line(
         f"{size_bytes / MIB:.2f} MiB; {found.nodes} nodes, {found.functions} functions, "
         f"{found.constant_bytes / MIB:.2f} MiB of constants"

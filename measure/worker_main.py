@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
 import time
@@ -130,7 +131,7 @@ def main() -> None:
     """Serve until the parent closes the pipe."""
     requests, answers = take_protocol_streams()
     layers = lock_down(LockPlan.from_argument(sys.argv[1]))
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(requests.fileno(),), daemon=True).start()
 
     from pixelproof.measure import protocol
 
@@ -184,10 +185,20 @@ def _parts(error: Exception) -> dict[str, str]:
     return {"type": "model", "rule": f"{type(error).__name__}: {error}"}
 
 
-def _end_with_parent(parent: int) -> None:
-    """End a busy worker whose parent was killed; an idle one sees its pipe end."""
-    while os.getppid() == parent:
-        time.sleep(ORPHAN_INTERVAL_S)
+def _end_with_parent(pipe: int) -> None:
+    """End a busy worker whose parent was killed, which closes the other end of the pipe; an idle one reads its end.
+
+    The parent's process id would not tell: in a namespace of its own the worker's parent is another.
+    """
+    if hasattr(select, "poll"):
+        hang_up = select.poll()
+        hang_up.register(pipe, 0)
+        while not hang_up.poll():
+            pass
+    else:
+        parent = os.getppid()
+        while os.getppid() == parent:
+            time.sleep(ORPHAN_INTERVAL_S)
     os._exit(1)
 
 

@@ -1,6 +1,7 @@
 """bubblewrap as an outer wall, where it is installed and may make namespaces: own mounts, processes, network.
 
-Options: bwrap(1). Inside it the worker locks itself in all the same.
+Options: bwrap(1). Inside it the worker locks itself in all the same. ``--die-with-parent`` is left out: it follows
+the thread that started the worker, not the process; a worker knows its parent's end by its pipe.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def bubblewrap() -> Bubblewrap:
     program = shutil.which("bwrap") if sys.platform == "linux" else None
     if program is None:
         return Bubblewrap(None, "bwrap is not installed" if sys.platform == "linux" else "needs Linux")
-    probe = [program, *_namespaces(), "--die-with-parent", "--ro-bind", "/", "/", "/bin/true"]
+    probe = [program, *_namespaces(), "--ro-bind", "/", "/", "/bin/true"]
     try:
         done = subprocess.run(probe, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -59,7 +60,6 @@ def wrapped(command: list[str], plan: LockPlan, *, program: str) -> list[str]:
     return [
         program,
         *_namespaces(),
-        "--die-with-parent",
         *("--proc", "/proc", "--dev", "/dev"),
         *_open_folders((*bound, plan.inbox, plan.own)),
         *binds,

@@ -184,13 +184,17 @@ def test_another_thread_can_end_a_busy_worker(endless: Path) -> None:
             worker.run(IMAGE)
 
 
-def test_a_worker_does_not_outlive_a_parent_that_is_killed(tmp_path: Path, endless: Path) -> None:
+@pytest.mark.parametrize("with_janitor", [True, False])
+def test_a_worker_does_not_outlive_a_parent_that_is_killed(
+    tmp_path: Path, endless: Path, with_janitor: bool
+) -> None:
     script = (
         "import sys, numpy, tempfile; tempfile.tempdir = sys.argv[1]\n"
-        "from pathlib import Path; from pixelproof.measure.worker import Worker\n"
+        "from pathlib import Path; from pixelproof import janitor; from pixelproof.measure.worker import Worker\n"
         "with Worker() as idle, Worker() as busy:\n"
         "    idle.prepare('pb'); busy.prepare('pb'); idle.ready()\n"
-        "    busy.load(Path(sys.argv[2]), 'pb', output_name='output'); print(idle.pid, busy.pid, flush=True)\n"
+        "    busy.load(Path(sys.argv[2]), 'pb', output_name='output')\n"
+        "    print(idle.pid, busy.pid, janitor._janitor().pid, flush=True)\n"
         "    busy.run(numpy.zeros((1, 4, 4, 3), 'float32'))\n"
     )
     scratch = tmp_path / "scratch"
@@ -199,10 +203,30 @@ def test_a_worker_does_not_outlive_a_parent_that_is_killed(tmp_path: Path, endle
     with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         pids = [int(word) for word in parent.stdout.readline().split()]
-        assert len(pids) == 2 and not any(map(_is_gone, pids))
+        assert len(pids) == 3 and not any(map(_is_gone, pids))
+        if not with_janitor:
+            os.kill(pids[2], signal.SIGKILL)
+        time.sleep(0.5)  # the busy one is at its endless loop
         parent.kill()
     _wait_for(lambda: all(map(_is_gone, pids)))
-    _wait_for(lambda: list(scratch.iterdir()) == [])
+    if with_janitor:
+        _wait_for(lambda: list(scratch.iterdir()) == [])
+
+
+def test_a_worker_outlives_the_thread_that_started_it(blur: Path) -> None:
+    started: list[Worker] = []
+
+    def start() -> None:
+        started.append(Worker())
+        started[0].ready()
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    time.sleep(0.5)
+    with started[0] as worker:
+        worker.load(blur, "pb")
+        assert worker.run(IMAGE).shape == IMAGE.shape
 
 
 GARBAGE = {
