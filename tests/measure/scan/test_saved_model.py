@@ -421,12 +421,6 @@ class TestFolder:
         (folder / "assets" / "more" / "x").touch()
         assert the_refusal(scan(folder, "savedmodel")).found == "an asset: assets/more/x in saved"
 
-    def test_all_its_files_count(self, folder: Path, the_refusal: Only) -> None:
-        with (folder / "variables" / "variables.data-00000-of-00001").open("r+b") as stream:
-            stream.truncate(3 * 2**30)
-        found = the_refusal(scan(folder, "savedmodel"))
-        assert found.rule == "A judged file has at most 2048.0 MiB" and found.found.startswith("3072.0 MiB")
-
 
 class TestSignature:
     """The loaded signature, frozen."""
