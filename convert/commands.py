@@ -17,7 +17,23 @@ import click
     "--format", "formats", default="pb,savedmodel,tflite,onnx", show_default=True, help="What to write."
 )
 @click.option(
-    "--input-shape", default="1,720,1280,3", show_default=True, help="Fixed in the TFLite file only."
+    "--input-shape",
+    "--input_shape",
+    "input_shape",
+    help="Fixed in the TFLite file only [1,720,1280,3; punet 1,544,960,4].",
+)
+@click.option(
+    "--num-maps-base",
+    "--num_maps_base",
+    "num_maps_base",
+    type=click.IntRange(min=1),
+    help="Width of punet and rrdb_lrfu [read off a TF1 checkpoint, else 16].",
+)
+@click.option(
+    "--instance-norm/--no-instance-norm",
+    "instance_norm",
+    default=None,
+    help="Whether punet normalises [read off a TF1 checkpoint, else no].",
 )
 @click.option("--input-name", default="input", show_default=True, help="Node name of the input.")
 @click.option("--output-name", default="output", show_default=True, help="Node name of the output.")
@@ -30,7 +46,9 @@ def convert_model(
     ckpt: Path | None,
     out: Path | None,
     formats: str,
-    input_shape: str,
+    input_shape: str | None,
+    num_maps_base: int | None,
+    instance_norm: bool | None,
     input_name: str,
     output_name: str,
     clip: bool,
@@ -60,15 +78,17 @@ def convert_model(
 
     start = time.monotonic()
     console = Console(json_to)
+    options = {"num_maps_base": num_maps_base, "instance_norm": instance_norm}
     request = Request(
         model=model,
         checkpoint=ckpt,
         folder=out or default_folder(model, ckpt),
         formats=parse_formats(formats),
-        shape=parse_shape(input_shape),
+        shape=None if input_shape is None else parse_shape(input_shape),
         ends=Ends(input_name=input_name, output_name=output_name, clip=clip),
         opset=opset,
         allow_surplus=allow_surplus,
+        options={key: value for key, value in options.items() if value is not None},
     )
     check_files(request)
     with WarmWorkers() as workers:

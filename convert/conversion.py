@@ -26,6 +26,7 @@ from pixelproof.temporary import private_tempdir, temporary_folder
 Publish = Callable[[dict[str, Any]], None]
 PROOF = "parity.json"
 STAGING = ".staging-"
+OWN_SHAPE = (1, 720, 1280, 3)
 
 
 def convert(
@@ -88,14 +89,17 @@ def _plan(request: Request) -> Plan:
 
         check_opset(request.opset)
     contract = None
-    if not (request.is_function or request.is_keras_file):
+    shape = request.shape or OWN_SHAPE
+    if request.is_registered:
         with interrupts_deferred():
             from pixelproof.models import registry
 
-            contract = registry.spec(request.model).contract
+            spec = registry.spec(request.model)
+        contract = spec.contract
+        shape = request.shape or (1, *spec.size, contract.channels[0])
     return make_plan(
         formats=request.formats,
-        shape=request.shape,
+        shape=shape,
         ends=request.ends,
         opset=request.opset,
         contract=contract,
@@ -123,6 +127,7 @@ def _source(request: Request, plan: Plan) -> Source:
             probes=plan.probes(),
             ends=plan.ends,
             allow_surplus=request.allow_surplus,
+            options=request.options,
         )
 
 

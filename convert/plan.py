@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pixelproof.contract import Contract
@@ -30,17 +31,19 @@ class Request:
         model: a registered name, ``FILE.py:FUNCTION`` or a ``.keras`` file.
         checkpoint: None only where the model brings its own weights.
         folder: where the artifacts go.
-        shape: (1, height, width, channels), fixed in the TFLite file.
+        shape: (1, height, width, channels), fixed in the TFLite file; None for the architecture's own.
+        options: of a registered architecture, by name; what is left out is read off the checkpoint.
     """
 
     model: str
     checkpoint: Path | None
     folder: Path
     formats: tuple[Kind, ...]
-    shape: Shape
+    shape: Shape | None
     ends: Ends
     opset: int = DEFAULT_OPSET
     allow_surplus: bool = False
+    options: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def files(self) -> list[Path]:
@@ -51,6 +54,11 @@ class Request:
     def is_function(self) -> bool:
         """Whether the model is a function in the user's own file."""
         return ".py:" in self.model
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether the model is one of the registered architectures."""
+        return not (self.is_function or self.is_keras_file)
 
     @property
     def is_keras_file(self) -> bool:
@@ -86,10 +94,15 @@ def check_files(request: Request) -> None:
     """Look at the named files before anything heavy is imported.
 
     Raises:
-        CallError: a registered model without a checkpoint; a file or a function that is not there.
+        CallError: a registered model without a checkpoint; a file or a function that is not there; options of
+            an architecture for a model of the user's own.
         CheckpointError: nothing there, or half a checkpoint.
         InputError: the file of the function is no Python.
     """
+    if request.options and not request.is_registered:
+        remedy = "The model is built as its file says."
+        found = ", ".join(request.options)
+        raise CallError("Only a registered architecture takes its options", found=found, remedy=remedy)
     if request.is_function:
         from pixelproof.convert.file_source import split_reference
 

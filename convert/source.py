@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
@@ -120,20 +121,32 @@ def _image(output: Array) -> Array:
 
 
 def registered_source(
-    name: str, checkpoint: Path, *, probes: Sequence[Sequence[Shape]], ends: Ends, allow_surplus: bool
+    name: str,
+    checkpoint: Path,
+    *,
+    probes: Sequence[Sequence[Shape]],
+    ends: Ends,
+    allow_surplus: bool,
+    options: Mapping[str, object] = MappingProxyType({}),
 ) -> Source:
     """A registered architecture with a checkpoint's weights.
 
+    Args:
+        options: of the architecture, by name; what is left out is read off the checkpoint.
+
     Raises:
-        CallError: no such architecture.
+        CallError: no such architecture, or no such option.
         CheckpointError: the weights don't fit.
     """
     from pixelproof.models import registry
     from pixelproof.models.checkpoints.loading import load_checkpoint
+    from pixelproof.models.checkpoints.options import options_for
 
-    model = registry.create(name)
+    chosen = options_for(name, checkpoint, options)
+    model = registry.create(name, **chosen)
     report = load_checkpoint(model, checkpoint, model_name=name, allow_surplus=allow_surplus)
-    label = f"{name} with {checkpoint.name}"
+    told = f" ({', '.join(f'{key}={value}' for key, value in sorted(chosen.items()))})" if chosen else ""
+    label = f"{name}{told} with {checkpoint.name}"
     return keras_source(model, label=label, weights=report, probes=probes, ends=ends)
 
 

@@ -63,7 +63,7 @@ def read_rgb8(path: Path) -> Rgb8:
                 raise _not_rgb(image, path)
             return np.array(image)
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     except Image.DecompressionBombError as error:
         raise ImageError("An image must be of a usual size", found=f"{path}: {error}") from error
 
@@ -229,7 +229,8 @@ def _not_rgb(image: Image, path: Path) -> ImageError:
     return ImageError("An image must be RGB", found=f"mode {mode} in {path}", remedy=remedy)
 
 
-def _unreadable(path: Path, error: Exception) -> ImageError:
+def unreadable(path: Path, error: Exception) -> ImageError:
+    """What to say of an image that Pillow can't read."""
     from PIL import UnidentifiedImageError
 
     remedy = ""

@@ -55,6 +55,19 @@ class ScalarBias(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="pixelproof")
+class AdaptiveWeight(keras.layers.Layer):
+    """Multiplies by one trainable number, 1 at the beginning (AWSRN, C. Wang et al., 2019)."""
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the number, in a weight of shape (1,)."""
+        self.weight = self.add_weight(name="weight", shape=(1,), initializer="ones")
+
+    def call(self, inputs: Any) -> Any:
+        """Weigh a float tensor of any shape."""
+        return inputs * self.weight
+
+
+@keras.saving.register_keras_serializable(package="pixelproof")
 class ScaledTanh(keras.layers.Layer):
     """``tanh(x) * factor + offset``: the ending of the PIRM 2018 baselines, range (-0.08, 1.08)."""
 
@@ -70,6 +83,23 @@ class ScaledTanh(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
         return {**super().get_config(), "factor": self.factor, "offset": self.offset}
+
+
+@keras.saving.register_keras_serializable(package="pixelproof")
+class DepthToSpace(keras.layers.Layer):
+    """Spreads the channels of each pixel over a block of pixels: the pixel shuffle, as TensorFlow orders it."""
+
+    def __init__(self, *, block_size: int = 2, **base: Any) -> None:
+        super().__init__(**base)
+        self.block_size = block_size
+
+    def call(self, inputs: Any) -> Any:
+        """(batch, height, width, channels) to (batch, height * b, width * b, channels / b^2) for a block size b."""
+        return ops.depth_to_space(inputs, self.block_size)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return {**super().get_config(), "block_size": self.block_size}
 
 
 @keras.saving.register_keras_serializable(package="pixelproof")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Builder = Callable[..., "keras.Model"]
 TF1Names = Callable[["keras.Model"], Mapping[str, str]]
+TF1Options = Callable[[Mapping[str, tuple[int, ...]]], Mapping[str, object]]
 BuilderT = TypeVar("BuilderT", bound=Builder)
 
 _PLAIN = Contract()
@@ -44,6 +45,9 @@ class ModelSpec:
         contract: tensor names, channels, scale and sizes that it offers.
         tf1_names: the rule from the paths of a built model's weights to their variable names in TF1
             checkpoints, without the scope; None where no TF1 checkpoint is known.
+        tf1_options: reads the architecture's options off the shapes of a TF1 checkpoint's variables, by name
+            without scope; None where it has none.
+        size: (height, width) that a TFLite file has unless another is asked for.
     """
 
     name: str
@@ -52,6 +56,8 @@ class ModelSpec:
     challenge: str = ""
     contract: Contract = _PLAIN
     tf1_names: TF1Names | None = None
+    tf1_options: TF1Options | None = None
+    size: tuple[int, int] = (720, 1280)
 
 
 def register(
@@ -61,18 +67,20 @@ def register(
     challenge: str = "",
     contract: Contract = _PLAIN,
     tf1_names: TF1Names | None = None,
+    tf1_options: TF1Options | None = None,
+    size: tuple[int, int] = (720, 1280),
 ) -> Callable[[BuilderT], BuilderT]:
     """Mark a function of a module in this folder as an architecture.
 
     Args:
-        name, source, challenge, contract, tf1_names: see :class:`ModelSpec`.
+        name, source, challenge, contract, tf1_names, tf1_options, size: see :class:`ModelSpec`.
 
     Returns:
         A decorator that hands the function back with its specification attached.
     """
 
     def attach(build: BuilderT) -> BuilderT:
-        spec = ModelSpec(name, build, source, challenge, contract, tf1_names)
+        spec = ModelSpec(name, build, source, challenge, contract, tf1_names, tf1_options, size)
         setattr(build, _ATTRIBUTE, (*getattr(build, _ATTRIBUTE, ()), spec))
         return build
 

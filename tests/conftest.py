@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +22,13 @@ def pytest_report_header() -> str:
 
 
 def pytest_configure() -> None:
-    """Refuse to test another build than the one that was asked for."""
+    """Refuse to test another build than the one that was asked for.
+
+    A shell that starts the tests in its background lets them, and all that they start, ignore Ctrl-C; the tests
+    send some.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     expected = os.environ.get("PIXELPROOF_EXPECT")
     if expected and Path(expected).resolve() not in Path(pixelproof.__file__).resolve().parents:
         raise pytest.UsageError(f"expected pixelproof below {expected}; imported {pixelproof.__file__}")

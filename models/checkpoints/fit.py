@@ -42,6 +42,15 @@ class Fit:
         return not self.missing and not self.mismatched
 
 
+def without_scope(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """The variables of the largest scope, by their names inside it."""
+    scopes: dict[str, dict[str, Shape]] = {}
+    for path, shape in shapes.items():
+        scope, _, name = path.rpartition("/")
+        scopes.setdefault(scope, {})[name] = shape
+    return max(scopes.values(), key=len, default={})
+
+
 def best_fit(expected: Mapping[str, Shape], floats: Mapping[str, Shape], every: Mapping[str, Shape]) -> Fit:
     """The one scope under which a checkpoint's variables fit a model best.
 

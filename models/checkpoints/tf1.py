@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pixelproof.errors import CheckpointError, PixelproofError
-from pixelproof.models.checkpoints.fit import Fit, Shape, best_fit, describe
+from pixelproof.errors import CallError, CheckpointError, PixelproofError
+from pixelproof.models.checkpoints.fit import Fit, Shape, best_fit, describe, without_scope
 from pixelproof.models.checkpoints.locate import Located
 from pixelproof.models.checkpoints.report import CheckpointReport
 from pixelproof.models.registry import TF1Names, names, spec
@@ -147,7 +147,12 @@ def _expected(model: keras.Model, tf1_names: TF1Names) -> dict[str, Any]:
 def _misfit(fit: Fit, reader: TF1Reader, *, model_name: str, expected: int) -> CheckpointError:
     rule = f"The checkpoint must hold each of the {expected} weights of {model_name} once, in its shape"
     others = [name for name in names() if name != model_name and _fits(name, reader, better_than=fit)]
-    if others:
+    if _fits(model_name, reader, better_than=fit):
+        found_options = ", ".join(f"{key}={value}" for key, value in _told(model_name, reader).items())
+        remedy = (
+            f"It fits {model_name} with {found_options}: leave these options out, and they are read off it."
+        )
+    elif others:
         remedy = f"It fits {' and '.join(others)}: use --model {others[0]}."
     elif fit.complete:
         remedy = "--allow-surplus leaves the surplus out."
@@ -160,11 +165,20 @@ def _fits(name: str, reader: TF1Reader, *, better_than: Fit) -> bool:
     candidate = spec(name)
     if candidate.tf1_names is None:
         return False
-    weights = _expected(candidate.build(), candidate.tf1_names)
+    try:
+        weights = _expected(candidate.build(**_told(name, reader)), candidate.tf1_names)
+    except CallError:
+        return False  # no width that the architecture can have
     fit = best_fit(
         {key: tuple(weight.shape) for key, weight in weights.items()}, reader.floats(), reader.shapes
     )
     return fit.complete and (not better_than.complete or len(fit.surplus) < len(better_than.surplus))
+
+
+def _told(name: str, reader: TF1Reader) -> Mapping[str, object]:
+    """What the checkpoint's shapes tell of an architecture's options."""
+    read = spec(name).tf1_options
+    return {} if read is None else read(without_scope(reader.floats()))
 
 
 @contextmanager

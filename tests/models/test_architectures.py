@@ -18,6 +18,7 @@ PARAMETERS = {
     "resnet_8_32": 71_331,
     "resnet_12_64": 401_475,
     "vgg_19": 665_921,
+    "punet": 5_725_199,  # of the original graph at its default width
 }
 
 every_name = pytest.mark.parametrize("name", registry.names())
