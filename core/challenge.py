@@ -1,140 +1,62 @@
-"""A challenge and its tracks: frozen dataclasses, filled from a TOML file that is checked key by key."""
+"""A challenge: its tracks and what is handed in, filled from a TOML file that is checked key by key."""
 
 from __future__ import annotations
 
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Literal
 
-from pixelproof.contract import Contract
 from pixelproof.errors import CallError, ChallengeError, did_you_mean
+from pixelproof.rules import (
+    Bayer,
+    Companion,
+    Degrade,
+    Fidelity,
+    Format,
+    Limits,
+    Mai2021Scores,
+    Mai2022Scores,
+    Mail,
+    MsSsim,
+    PeakMemory,
+    Psnr,
+    Runtime,
+    Scores,
+    ScoreWeights,
+    Submission,
+    Track,
+)
 from pixelproof.schema import Fail, build
 from pixelproof.toml_lines import line_of_key
 
-Format = Literal["pb", "savedmodel", "tflite", "onnx"]
-
-
-@dataclass(frozen=True)
-class PeakMemory:
-    """Cap of the worker's total resident memory (MiB) while it processes one height x width image."""
-
-    total_rss_mib: float
-    height: int
-    width: int
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a model may weigh."""
-
-    model_mib: float | None = None
-    peak_memory: PeakMemory | None = None
-
-
-@dataclass(frozen=True)
-class Degrade:
-    """Inputs made from the targets: shrunk by Pillow's 8-bit BICUBIC, enlarged again where asked."""
-
-    factor: int
-    restore_size: bool = True
-    filter: Literal["pillow-bicubic"] = "pillow-bicubic"
-
-
-@dataclass(frozen=True)
-class Psnr:
-    """Variant of PSNR: pixels dropped on each side, clip to [0, 1] first, round to 8 bit first."""
-
-    crop_border: int = 0
-    clip: bool = True
-    round_to_8_bit: bool = False
-
-
-@dataclass(frozen=True)
-class MsSsim:
-    """Variant of MS-SSIM, see measure/metrics.py; border and clip as in `Psnr`."""
-
-    variant: Literal["scipy-fft", "tf"]
-    crop_border: int = 0
-    clip: bool = False
-
-
-@dataclass(frozen=True)
-class Fidelity:
-    """Which pairs are compared, and how. Folders start at the challenge's data folder."""
-
-    targets: str
-    psnr: Psnr
-    inputs: str | None = None
-    degrade: Degrade | None = None
-    ms_ssim: MsSsim | None = None
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """Images on which speed is compared, and the baseline graph (a name under validate/baselines)."""
-
-    images: str
-    baseline: str
-    height: int = 720
-    width: int = 1280
-
-
-@dataclass(frozen=True)
-class ScoreWeights:
-    """Weights of one score: fidelity in dB, MS-SSIM, speed-up."""
-
-    alpha: float
-    beta: float
-    gamma: float
-
-
-@dataclass(frozen=True)
-class Scores:
-    """total = alpha (PSNR - P0) + beta (MS-SSIM - S0) + gamma min(T_baseline / T_solution, cap)."""
-
-    formula: Literal["pirm"]
-    psnr_baseline: float
-    ssim_baseline: float
-    speedup_cap: float
-    weights: Mapping[str, ScoreWeights]
-    mos_may_replace_ms_ssim: bool = False
-
-
-@dataclass(frozen=True)
-class Track:
-    """One ranking inside a challenge."""
-
-    title: str
-    contract: Contract
-    limits: Limits = field(default_factory=Limits)
-    fidelity: Fidelity | None = None
-    runtime: Runtime | None = None
-    scores: Scores | None = None
-
-
-@dataclass(frozen=True)
-class Mail:
-    """A message to the organisers; {track}, {team_id}, {team_name}, {link}, {members} are filled in."""
-
-    to: str
-    subject: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What is handed in: the zip, the checks that must have run, the mails that go out."""
-
-    formats: tuple[Format, ...]
-    model_member: str
-    required_checks: tuple[str, ...]
-    mail: Mail | None = None
-    registration: Mail | None = None
-    per_day: int | None = None
+__all__ = [
+    "Bayer",
+    "Challenge",
+    "Companion",
+    "Degrade",
+    "Fidelity",
+    "Format",
+    "Limits",
+    "Mai2021Scores",
+    "Mai2022Scores",
+    "Mail",
+    "MsSsim",
+    "PeakMemory",
+    "Psnr",
+    "Runtime",
+    "ScoreWeights",
+    "Scores",
+    "Submission",
+    "Track",
+    "challenge_text",
+    "known_challenges",
+    "load_challenge",
+    "parse_challenge",
+    "rules_sha256",
+]
 
 
 @dataclass(frozen=True)
@@ -235,6 +157,11 @@ def _check_meaning(challenge: Challenge, fail: Fail) -> None:
         if fidelity is not None and (fidelity.inputs is None) == (fidelity.degrade is None):
             found = "both or neither"
             raise fail(f"{here}.fidelity", "must have either inputs or degrade", found, "")
+        if fidelity is not None and fidelity.bayer is not None:
+            _check_bayer(f"{here}.fidelity.bayer", track, fidelity.bayer, fail)
+        if track.contract.fixed_size is not None and track.contract.any_resolution:
+            found = "any_resolution as well"
+            raise fail(f"{here}.contract.fixed_size", "must be alone", found, "Set any_resolution = false.")
 
 
 def _check_positive(here: str, track: Track, fail: Fail) -> None:
@@ -248,8 +175,11 @@ def _check_positive(here: str, track: Track, fail: Fail) -> None:
     }
     if cap is not None:
         numbers["limits.peak_memory"] = min(cap.total_rss_mib, cap.height, cap.width)
-    if scores is not None:
-        numbers["scores.speedup_cap"] = scores.speedup_cap
+    numbers |= {f"scores.{key}": value for key, value in _score_numbers(scores).items()}
+    if track.companion is not None:
+        numbers["companion.tolerance"] = track.companion.tolerance
+    if contract.fixed_size is not None:
+        numbers["contract.fixed_size"] = min(contract.fixed_size)
     if fidelity is not None and fidelity.degrade is not None:
         numbers["fidelity.degrade.factor"] = fidelity.degrade.factor
     for key, value in numbers.items():
@@ -259,3 +189,30 @@ def _check_positive(here: str, track: Track, fail: Fail) -> None:
         borders = fidelity.psnr.crop_border, fidelity.ms_ssim.crop_border if fidelity.ms_ssim else 0
         if min(borders) < 0:
             raise fail(f"{here}.fidelity", "must have crop_border 0 or more", str(min(borders)), "")
+
+
+def _score_numbers(scores: Scores | Mai2021Scores | Mai2022Scores | None) -> dict[str, float]:
+    """Keys of a formula that must be above 0."""
+    match scores:
+        case Scores():
+            return {"speedup_cap": scores.speedup_cap}
+        case Mai2021Scores():
+            return {
+                "shortest_s": scores.shortest_s,
+                "longest_s": scores.longest_s,
+                "target_s": scores.target_s,
+            }
+        case Mai2022Scores():
+            return {"constant": scores.constant}
+    return {}
+
+
+def _check_bayer(here: str, track: Track, bayer: Bayer, fail: Fail) -> None:
+    if track.contract.channels[0] != 4:
+        found = f"contract.channels = {list(track.contract.channels)}"
+        raise fail(here, "must go with 4 input channels", found, "")
+    if not bayer.white_level > bayer.black_level:
+        found = f"{bayer.white_level:g} and {bayer.black_level:g}"
+        raise fail(here, "must have its white level above its black level", found, "")
+    if track.fidelity is not None and track.fidelity.inputs is None:
+        raise fail(here, "must go with a folder of inputs", "degrade", "")

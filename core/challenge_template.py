@@ -26,6 +26,8 @@ scale = 1                      # output size over input size
 warn_range = [0.0, 1.0]        # output values that leave it give a warning
 fail_range = [-0.25, 1.25]     # output values that leave it break the rule
 any_resolution = true          # whether every height and width must be taken
+# fixed_size = [544, 960] goes with any_resolution = false: the size that the file must state.
+#dtypes = ["float32"]           # types that the ends may have
 minimum_size = 1               # smallest height and width
 size_multiple = 1              # height and width are multiples of this
 
@@ -39,10 +41,16 @@ size_multiple = 1              # height and width are multiples of this
 targets = "targets"
 inputs = "inputs"
 # Instead of inputs: degrade = { factor = 4, restore_size = true, filter = "pillow-bicubic" }
+# With channels = [4, 3] inputs are RAW: bayer = { cfa = "RGGB", white_level = 1020, black_level = 0 }
 psnr = { crop_border = 0, clip = true, round_to_8_bit = false }
 #ms_ssim = { variant = "tf", crop_border = 0, clip = true }     # or "scipy-fft"
 
-# Images on which speed is compared with a baseline.
+# A second file of the same network that takes any size, on which fidelity is then measured.
+#[tracks.main.companion]
+#member = "model_none.tflite"
+#tolerance = 1e-4
+
+# Images on which speed is compared with a baseline; without a baseline the model is timed alone.
 #[tracks.main.runtime]
 #images = "HD_res"
 #baseline = "srcnn"
@@ -56,6 +64,8 @@ psnr = { crop_border = 0, clip = true, round_to_8_bit = false }
 #ssim_baseline = 0.94
 #speedup_cap = 4.0
 #mos_may_replace_ms_ssim = false
+# Other formulas: "mai2021", PSNR + factor (target_s - runtime), with target_s, fast, slow, shortest_s, longest_s;
+# "mai2022", 2^(2 PSNR) / (constant runtime_ms), with constant. Both may name the challenge's device.
 
 #[tracks.main.scores.weights]
 #total = { alpha = 4, beta = 100, gamma = 1.0 }

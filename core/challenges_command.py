@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pixelproof.errors import CallError
+from pixelproof.rules import Mai2021Scores, Mai2022Scores, Scores
 
 if TYPE_CHECKING:
     from pixelproof.challenge import Challenge, Fidelity, Track
@@ -117,7 +119,7 @@ def _show(console: Console, challenge: Challenge) -> None:
     for name, track in challenge.tracks.items():
         console.line()
         console.table(f"Track {name}: {track.title}", ("rule", "value"), _track_rows(track))
-        if track.scores is not None:
+        if isinstance(track.scores, Scores):
             rows = [
                 (label, f"{w.alpha:g}", f"{w.beta:g}", f"{w.gamma:g}")
                 for label, w in track.scores.weights.items()
@@ -141,23 +143,46 @@ def _track_rows(track: Track) -> Rows:
         rows.append(("model file", f"at most {limits.model_mib:g} MiB"))
     if limits.peak_memory is not None:
         peak = limits.peak_memory
-        rows.append(("peak memory", f"at most {peak.total_rss_mib:g} MiB at {peak.height}x{peak.width}"))
+        limit = (
+            "measured, not limited,"
+            if math.isinf(peak.total_rss_mib)
+            else f"at most {peak.total_rss_mib:g} MiB"
+        )
+        rows.append(("peak memory", f"{limit} at {peak.height}x{peak.width}"))
+    if track.companion is not None:
+        told = f"{track.companion.member}, the same network at any size within {track.companion.tolerance:g}"
+        rows.append(("companion", told))
     if track.fidelity is not None:
         rows += _fidelity_rows(track.fidelity)
     if track.runtime is not None:
         run = track.runtime
-        rows.append(("runtime", f"beside {run.baseline} on {run.images} ({run.height}x{run.width})"))
-    if track.scores is not None:
-        s = track.scores
-        rows.append(
-            (
-                "total",
-                f"alpha (PSNR - {s.psnr_baseline:g}) + beta (MS-SSIM - {s.ssim_baseline:g})"
-                f" + gamma min(speed-up, {s.speedup_cap:g})",
-            )
-        )
-        rows.append(("opinion score", "may replace MS-SSIM" if s.mos_may_replace_ms_ssim else "not foreseen"))
-    return rows
+        how = "alone" if run.baseline is None else f"beside {run.baseline}"
+        on = "an artificial image" if run.images is None else run.images
+        rows.append(("runtime", f"{how} on {on} ({run.height}x{run.width})"))
+    return [*rows, *_score_rows(track)]
+
+
+def _score_rows(track: Track) -> Rows:
+    match track.scores:
+        case Scores() as s:
+            total = f"alpha (PSNR - {s.psnr_baseline:g}) + beta (MS-SSIM - {s.ssim_baseline:g})"
+            opinion = "may replace MS-SSIM" if s.mos_may_replace_ms_ssim else "not foreseen"
+            return [
+                ("total", f"{total} + gamma min(speed-up, {s.speedup_cap:g})"),
+                ("opinion score", opinion),
+            ]
+        case Mai2021Scores() as s:
+            clipped = f"runtime from {s.shortest_s:g} to {s.longest_s:g} s"
+            total = f"PSNR + factor * ({s.target_s:g} - {clipped})"
+            rows = [
+                ("total", total),
+                ("factor", f"{s.fast:g} up to {s.target_s:g} s, {s.slow:g} beyond"),
+            ]
+        case Mai2022Scores() as s:
+            rows = [("total", f"2^(2 PSNR) / ({s.constant:g} * runtime in ms)")]
+        case None:
+            return []
+    return [*rows, ("device", s.device)] if s.device else rows
 
 
 def _fidelity_rows(fidelity: Fidelity) -> Rows:
@@ -167,6 +192,9 @@ def _fidelity_rows(fidelity: Fidelity) -> Rows:
         source += (
             f" (shrunk x{made.factor} by {made.filter}{', enlarged again' if made.restore_size else ''})"
         )
+    if fidelity.bayer is not None:
+        raw = fidelity.bayer
+        source += f" (RAW, {raw.cfa}, {raw.black_level:g} to {raw.white_level:g})"
     rows = [("inputs", source), ("targets", fidelity.targets)]
     psnr, ssim = fidelity.psnr, fidelity.ms_ssim
     rounded = ", rounded to 8 bit" if psnr.round_to_8_bit else ""
@@ -204,6 +232,8 @@ def _border(pixels: int, *, clip: bool) -> str:
 def _sizes(track: Track) -> str:
     contract = track.contract
     kind = "any" if contract.any_resolution else "fixed"
+    if contract.fixed_size is not None:
+        return f"{contract.fixed_size[0]}x{contract.fixed_size[1]}, stated by the file"
     least = f", at least {contract.minimum_size}" if contract.minimum_size > 1 else ""
     multiple = f", multiples of {contract.size_multiple}" if contract.size_multiple > 1 else ""
     return kind + least + multiple

@@ -20,6 +20,8 @@ class Contract:
         any_resolution: whether any height and width must be accepted.
         minimum_size: smallest height and width that the architecture allows.
         size_multiple: height and width must be multiples of this.
+        fixed_size: (height, width) of the input that the file must state, where the rules fix one.
+        dtypes: types that the two ends may have; whole numbers stand for [0, 1] by the file's own quantisation.
     """
 
     input: str = "input:0"
@@ -31,6 +33,8 @@ class Contract:
     any_resolution: bool = True
     minimum_size: int = 1
     size_multiple: int = 1
+    fixed_size: tuple[int, int] | None = None
+    dtypes: tuple[str, ...] = ("float32",)
 
     def allows(self, height: int, width: int) -> bool:
         """Whether the architecture takes an input of this size."""

@@ -172,10 +172,13 @@ def bicubic_resize_8bit(image8: Rgb8, height: int, width: int) -> Rgb8:
     return np.array(image.resize((width, height), Image.Resampling.BICUBIC))
 
 
-def list_images(folder: Path) -> tuple[Path, ...]:
+def list_images(folder: Path, *, suffixes: tuple[str, ...] = SUFFIXES) -> tuple[Path, ...]:
     """The image files directly in a folder, in natural order (2.png before 10.png).
 
     Hidden files, folders and files with another suffix are left out; an empty result is possible.
+
+    Args:
+        suffixes: in lower case, with their dots.
 
     Raises:
         ImageError: the folder is missing or can't be listed.
@@ -185,12 +188,12 @@ def list_images(folder: Path) -> tuple[Path, ...]:
     except OSError as error:
         found = f"{folder}: {error.strerror}"
         raise ImageError("A folder of images must be a readable folder", found=found) from error
-    images = [p for p in members if _is_image_name(p.name) and p.is_file()]
+    images = [p for p in members if _is_image_name(p.name, suffixes) and p.is_file()]
     return tuple(sorted(images, key=lambda p: _natural_key(p.name)))
 
 
-def _is_image_name(name: str) -> bool:
-    return not name.startswith(".") and name.lower().endswith(SUFFIXES)
+def _is_image_name(name: str, suffixes: tuple[str, ...]) -> bool:
+    return not name.startswith(".") and name.lower().endswith(suffixes)
 
 
 def _natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:

@@ -9,165 +9,52 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pixelproof.errors import ReportError
+from pixelproof.evidence import (
+    NOISE,
+    Artifact,
+    Companion,
+    Evidence,
+    Fidelity,
+    ImageFidelity,
+    Interface,
+    Memory,
+    Percentiles,
+    RangeSample,
+    Runtime,
+    RuntimeSamples,
+    SizeTrial,
+    TensorInfo,
+)
 from pixelproof.files import read_bytes
-from pixelproof.safety import SandboxLayer, Scan
+from pixelproof.safety import SandboxLayer
 from pixelproof.schema import build, to_jsonable
+
+__all__ = [
+    "NOISE",
+    "SCHEMA_VERSION",
+    "Artifact",
+    "CheckResult",
+    "Companion",
+    "Environment",
+    "Evidence",
+    "Fidelity",
+    "ImageFidelity",
+    "Interface",
+    "Memory",
+    "Percentiles",
+    "RangeSample",
+    "Report",
+    "Runtime",
+    "RuntimeSamples",
+    "SizeTrial",
+    "Status",
+    "TensorInfo",
+    "dump_json",
+    "read_report",
+]
 
 SCHEMA_VERSION = 1
 Status = Literal["passed", "warning", "failed", "not_run"]
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A judged file or SavedModel folder."""
-
-    path: str
-    format: str
-    sha256: str
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """One tensor of an artifact; a dimension of None is free, a shape of None has unknown rank."""
-
-    name: str
-    dtype: str
-    shape: tuple[int | None, ...] | None
-
-
-@dataclass(frozen=True)
-class Interface:
-    """Inputs and outputs that an artifact declares."""
-
-    inputs: tuple[TensorInfo, ...]
-    outputs: tuple[TensorInfo, ...]
-
-
-@dataclass(frozen=True)
-class SizeTrial:
-    """One input size: what came out, or why nothing did."""
-
-    height: int
-    width: int
-    output: tuple[int, ...] | None
-    error: str | None = None
-
-
-NOISE = "noise"
-"""The `RangeSample.source` of white noise, which is no picture: deep networks amplify it."""
-
-
-@dataclass(frozen=True)
-class RangeSample:
-    """Output values for one input: extremes of the finite, share outside the rule, count of non-finite."""
-
-    source: str
-    minimum: float
-    maximum: float
-    share_outside: float
-    non_finite: int
-
-
-@dataclass(frozen=True)
-class ImageFidelity:
-    """One image pair."""
-
-    name: str
-    psnr_db: float
-    ms_ssim: float | None
-
-
-@dataclass(frozen=True)
-class Fidelity:
-    """Means over all measured pairs, of the per-image values.
-
-    Attributes:
-        images_available: how many pairs the track's folder holds; more than were measured under ``--images``.
-        batch: so many images went through the model at a time.
-    """
-
-    psnr_db: float
-    ms_ssim: float | None
-    per_image: tuple[ImageFidelity, ...]
-    images_available: int
-    batch: int = 1
-
-
-@dataclass(frozen=True)
-class RuntimeSamples:
-    """All timed calls in ms, pair by pair."""
-
-    solution_ms: tuple[float, ...]
-    baseline_ms: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Percentiles:
-    """Median and 90th percentile, in ms."""
-
-    p50: float
-    p90: float
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """Speed beside the baseline; ``speedup`` is T_baseline / T_solution with its 95 % interval.
-
-    ``baseline`` is the graph that was timed against, where it was not the shipped one.
-    """
-
-    latency_ms: Percentiles
-    baseline_ms: Percentiles
-    speedup: float
-    speedup_low: float
-    speedup_high: float
-    converged: bool
-    height: int
-    width: int
-    threads: int
-    samples: RuntimeSamples
-    baseline: Artifact | None = None
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Resident memory of the worker while it processed one image, MiB.
-
-    ``baseline_rss_mib`` is the runtime's own share before the model was loaded, ``model_mib`` the rest.
-    """
-
-    peak_rss_mib: float
-    baseline_rss_mib: float
-    model_mib: float
-    limit_mib: float
-    height: int
-    width: int
-    method: str
-    stopped: str | None = None
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """All that was measured on an artifact; None where it was not. Checks read nothing else."""
-
-    artifact: Artifact
-    scan: Scan | None = None
-    load_error: str | None = None
-    interface: Interface | None = None
-    used_input: str | None = None
-    used_output: str | None = None
-    size_trials: tuple[SizeTrial, ...] | None = None
-    range_samples: tuple[RangeSample, ...] | None = None
-    clips_itself: bool | None = None
-    determinism_max_abs: float | None = None
-    fidelity: Fidelity | None = None
-    fidelity_error: str | None = None
-    runtime: Runtime | None = None
-    runtime_error: str | None = None
-    memory: Memory | None = None
-    memory_error: str | None = None
-    stopped: str | None = None
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def _value(hint: Any, value: Any, *, fail: Fail, path: str) -> Any:
     if origin in (Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None
-        return _value(next(a for a in arguments if a is not type(None)), value, fail=fail, path=path)
+        return _value(_member(arguments, value, fail=fail, path=path), value, fail=fail, path=path)
     if hint is Any:
         return value
     if dataclasses.is_dataclass(hint):
@@ -65,6 +65,25 @@ def _value(hint: Any, value: Any, *, fail: Fail, path: str) -> Any:
             raise fail(path, "must be a table", _shown(value), "")
         return {k: _value(arguments[1], v, fail=fail, path=_join(path, str(k))) for k, v in value.items()}
     return _plain(hint, value, fail=fail, path=path)
+
+
+def _member(arguments: tuple[Any, ...], value: Any, *, fail: Fail, path: str) -> Any:
+    """The type of a union that a value is meant for: of several tables the one whose literal names it so."""
+    kinds = [kind for kind in arguments if kind is not type(None)]
+    if len(kinds) == 1 or not isinstance(value, Mapping):
+        return kinds[0]
+    names: dict[str, list[Any]] = {}
+    for kind in kinds:
+        for name, hint in typing.get_type_hints(kind).items():
+            if typing.get_origin(hint) is Literal:
+                names.setdefault(name, []).extend(typing.get_args(hint))
+                if value.get(name) in typing.get_args(hint):
+                    return kind
+    key, choices = next(iter(names.items()))
+    if key not in value:
+        raise fail(_join(path, key), "is required", "nothing", "")
+    listed = ", ".join(map(str, choices))
+    raise fail(_join(path, key), f"must be one of {listed}", _shown(value[key]), "")
 
 
 def _tuple(arguments: tuple[Any, ...], value: Any, *, fail: Fail, path: str) -> tuple[Any, ...]:

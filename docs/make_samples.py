@@ -1,4 +1,4 @@
-"""Makes core/samples/ai-challenge from scikit-image's free photographs; run it from the checkout's root.
+"""Makes core/samples/ai-challenge and core/samples/raw_images from scikit-image's free photographs; run it from the checkout's root.
 
 Needs scikit-image (the extra ``dev``). Pixels are deterministic; encoded bytes depend on Pillow's version.
 """
@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
-ROOT = Path("core/samples/ai-challenge")
+SAMPLES = Path("core/samples")
+ROOT = SAMPLES / "ai-challenge"
+ISP_ROOT = SAMPLES / "raw_images" / "val"
 PATCH = 100
 PATCHES = 12
 GRID_START = 6
@@ -22,6 +24,12 @@ GAINS = (0.74, 0.70, 0.60)  # darker, with a warm cast
 BLUR_SIGMA = 0.7
 NOISE_LEVELS = 3.0
 SEED = 2018
+ISP_CROPS = ((40, 100), (232, 230))  # top, left
+ISP_PATCH = 256
+ISP_EXPONENT = 2.0  # a sensor counts light, a picture is brightened for the eye
+ISP_GAINS = (0.55, 0.9, 0.65)  # before white balance
+ISP_WHITE_LEVEL = 4 * 255
+ISP_NOISE = 4.0
 
 
 def crop(image: Any, top: int, left: int, height: int, width: int) -> Any:
@@ -61,6 +69,27 @@ def save(image: Image.Image, name: str, *, quality: int | None = None) -> None:
     image.save(path, **options)
 
 
+def mosaic(target: Any, rng: np.random.Generator) -> Any:
+    """The same photograph as a 10-bit RGGB sensor would see it: linear, unbalanced, noisy, one colour a pixel."""
+    light = (target / 255.0) ** ISP_EXPONENT * np.array(ISP_GAINS) * ISP_WHITE_LEVEL
+    light += rng.normal(0, ISP_NOISE, light.shape)
+    colours = np.array([[0, 1], [1, 2]])
+    rows, columns = np.indices(light.shape[:2])
+    seen = np.take_along_axis(light, colours[rows % 2, columns % 2][..., None], axis=2)[..., 0]
+    return np.rint(np.clip(seen, 0, ISP_WHITE_LEVEL + 3)).astype(np.uint16)
+
+
+def make_isp(photograph: Any) -> None:
+    """RAW inputs and their targets."""
+    rng = np.random.default_rng(SEED)
+    for number, corner in enumerate(ISP_CROPS):
+        target = crop(photograph, *corner, ISP_PATCH, ISP_PATCH)
+        for folder in ("mediatek_raw", "fujifilm"):
+            (ISP_ROOT / folder).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mosaic(target, rng)).save(ISP_ROOT / "mediatek_raw" / f"{number}.png", optimize=True)
+        Image.fromarray(target).save(ISP_ROOT / "fujifilm" / f"{number}.jpg", quality=95, optimize=True)
+
+
 def main() -> None:
     """Write all samples."""
     from skimage import data
@@ -78,6 +107,7 @@ def main() -> None:
     for number, photograph in enumerate((astronaut, rocket)):
         for folder in ("dped", "div2k"):
             save(hd(photograph), f"{folder}/HD_res/{number}.jpg", quality=80)
+    make_isp(astronaut)
 
 
 if __name__ == "__main__":

@@ -96,17 +96,17 @@ def verify_zip(path: Path, *, expected: Manifest, folder: Path) -> Path:
         SubmissionRefused: a member is missing, surplus, damaged or changed, or is none that `unpack-submission`
             takes.
     """
-    root = expected.model.member
+    roots = [packed.member for packed in (expected.model, expected.companion) if packed is not None]
     manifest = _described(MANIFEST, dump_json(expected.to_json()).encode())
     packed = sorted([*expected.members, manifest], key=lambda member: member.name)
     with _damage_told():
-        found = extract(path, folder, keep=lambda name: _inside(name, root))
+        found = extract(path, folder, keep=lambda name: any(_inside(name, root) for root in roots))
     names, listed = ([member.name for member in members] for members in (found, packed))
     if names != listed:
         raise _broken(f"the members {', '.join(names)} where the manifest lists {', '.join(listed)}")
     for member in sorted(set(packed) - set(found), key=lambda member: member.name):
         raise _broken("another manifest" if member == manifest else f"other bytes in {member.name}")
-    model = folder / root
+    model = folder / expected.model.member
     if sha256_of(model) != expected.model.sha256:
         raise _broken(f"another model in {expected.model.member}")
     return model

@@ -38,6 +38,11 @@ _EPILOG = (
     show_default=True,
     help="The zip; its mail goes beside it.",
 )
+@click.option(
+    "--companion",
+    type=click.Path(path_type=Path),
+    help="The second file, where the challenge takes two.  [default: beside the model]",
+)
 @click.option("--link", help="Where the organisers will find the model, for the mail.")
 @click.option("--member", "members", multiple=True, help='"Name, Surname, Affiliation"; may be repeated.')
 @click.option("--registration", is_flag=True, help="Write the registration mail too; alone without --model.")
@@ -52,6 +57,7 @@ def package_submission(
     track: str | None,
     report: Path | None,
     out: Path,
+    companion: Path | None,
     link: str | None,
     members: tuple[str, ...],
     registration: bool,
@@ -85,6 +91,7 @@ def package_submission(
             model=model,
             report=report if report is not None else model.parent / "report.json",
             out=out,
+            companion=companion,
             team_id=team_id,
             team_name=team_name,
             challenge=challenge,

@@ -64,7 +64,10 @@ class Override:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A submission's contents; ``members`` are all files of the zip but the manifest itself."""
+    """A submission's contents; ``members`` are all files of the zip but the manifest itself.
+
+    ``companion`` is the second file of the same network, where the challenge takes one.
+    """
 
     challenge: str
     track: str
@@ -76,6 +79,7 @@ class Manifest:
     figures: Figures
     forced: tuple[Override, ...]
     pixelproof: str
+    companion: PackedModel | None = None
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from pixelproof.submit.archive import (
     verify_zip,
     write_zip,
 )
+from pixelproof.submit.companion import companion_refusals, find_companion
 from pixelproof.submit.letters import (
     MailFile,
     mail_path,
@@ -61,6 +62,7 @@ def pack(
     model: Path,
     report: Path,
     out: Path,
+    companion: Path | None = None,
     team_id: str,
     team_name: str,
     challenge: str = "pirm2018",
@@ -80,6 +82,7 @@ def pack(
         model: a .pb, .tflite or .onnx file or a SavedModel folder.
         report: the JSON that ``validate-pb --json`` wrote for it.
         out: the zip; ``<stem>.mail.txt`` and ``<stem>.registration.mail.txt`` go beside it.
+        companion: the second file, where the track asks for one; the one beside the model where it is None.
         team_id, team_name: one line each, usable as a file's name.
         challenge: id or TOML file.
         track: name of the track; the report's where it is None.
@@ -103,23 +106,28 @@ def pack(
     artifact = _artifact(model)
     verdict = _report(report, model=model)
     track_name = track if track is not None else verdict.track
-    rules.challenge.track(track_name)
+    asked = rules.challenge.track(track_name)
+    root = model_root(rules.submission, kind=artifact.format, where=rules.label)
+    beside = find_companion(model, asked, root=root, given=companion)
     letter = submission_letter(rules, track=track_name, sender=sender, registration=registration)
     joining = registration_letter(rules, track=track_name, sender=sender) if registration else None
 
+    judge_again = _judge_again(model=model, report=report, challenge=challenge, track=track_name)
     reasons = refusals(
         verdict,
         artifact=artifact,
         challenge=rules.challenge,
         track_name=track_name,
         rules_sha256=rules.sha256,
-        judge_again=_judge_again(model=model, report=report, challenge=challenge, track=track_name),
+        judge_again=judge_again,
     )
+    reasons += tuple(companion_refusals(beside, verdict, judge_again=judge_again))
     if reasons and not force:
         raise refuse(reasons)
 
-    root = model_root(rules.submission, kind=artifact.format, where=rules.label)
     contents: dict[str, bytes | Path] = {**model_contents(model, root)}
+    if beside is not None:
+        contents[beside.member] = beside.path
     contents[REPORT] = read_bytes(report, what="The report")
     if letter is not None:
         contents[MAIL] = letter.rendered.encode()
@@ -129,6 +137,7 @@ def pack(
         rules_sha256=rules.sha256,
         team=Team(id=sender.team_id or "", name=sender.team_name),
         model=PackedModel(root, artifact.format, artifact.size_bytes, artifact.sha256),
+        companion=None if beside is None else beside.packed,
         members=describe(contents),
         figures_of="challenge" if verdict.official_data else "samples",
         figures=figures_of(verdict),

@@ -8,10 +8,9 @@ import numpy as np
 
 from pixelproof.challenge import Fidelity
 from pixelproof.errors import ModelFailed, WorkerStopped
-from pixelproof.images import unit_from_8bit
 from pixelproof.measure.formats import Kind
 from pixelproof.measure.protocol import Array
-from pixelproof.validate.pairs import Pair, read_pair
+from pixelproof.validate.pairs import Pair, model_input, read_pair
 
 BATCH = 16
 LARGEST_PIXELS = 65_536
@@ -34,7 +33,7 @@ def usable_batch(
     first, second = (read_pair(pair, rules, scale=scale)[0] for pair in (pairs[0], pairs[len(pairs) // 2]))
     if first.shape != second.shape or first.shape[0] * first.shape[1] > LARGEST_PIXELS:
         return 1
-    x = unit_from_8bit(np.stack([first, second]))
+    x = model_input(np.stack([first, second]))
     alone = [run(x[:1]), run(x[1:])]
     try:
         together = run(x)

@@ -24,6 +24,7 @@ _EPILOG = (
 _MEASURING = (
     "data",
     "baseline",
+    "companion",
     "images",
     "max_runs",
     "threads",
@@ -35,7 +36,7 @@ _MEASURING = (
 
 @click.command("validate-pb", epilog=_EPILOG)
 @click.argument("model", required=False, type=click.Path(path_type=Path))
-@click.option("--track", help="Track of the challenge, for example A or B.")
+@click.option("--track", help="Track of the challenge, for example A or B.  [default: the only one]")
 @click.option("--challenge", default="pirm2018", show_default=True, help="Id, or a TOML file of your own.")
 @click.option(
     "--data",
@@ -46,6 +47,11 @@ _MEASURING = (
     "--baseline",
     type=click.Path(path_type=Path),
     help="Graph to time against, in the model's format.  [default: the shipped SRCNN]",
+)
+@click.option(
+    "--companion",
+    type=click.Path(path_type=Path),
+    help="Second file of the same network, where the challenge takes two.  [default: beside the model]",
 )
 @click.option("--images", type=click.IntRange(min=1), help="Fidelity on only so many pairs.")
 @click.option(
@@ -90,6 +96,7 @@ def validate_pb(
     challenge: str,
     data: Path | None,
     baseline: Path | None,
+    companion: Path | None,
     images: int | None,
     max_runs: int,
     only: str | None,
@@ -134,6 +141,7 @@ def validate_pb(
             images=images,
             max_runs=max_runs,
             baseline=baseline,
+            companion=companion,
             threads=threads,
             time_limit_s=time_limit,
             total_time_limit_s=total_time_limit,
@@ -142,18 +150,18 @@ def validate_pb(
         report = _judged(console, rules, challenge, model, track, data=data, options=options, mos=mos)
     show(console, report, rules)
     console.json(report.to_json(), what="Report")
-    how = _again(recheck, data=data, baseline=baseline, threads=threads, mos=mos)
+    named = {
+        "--recheck": recheck,
+        "--data": data,
+        "--baseline": baseline,
+        "--companion": companion,
+        "--threads": threads,
+        "--mos": mos,
+    }
+    how = [word for option, value in named.items() if value is not None for word in (option, str(value))]
     how += ["--require-sandbox"] if require_sandbox else []
     console.next_step(next_step(report, rules, challenge_name=challenge, json_to=json_to, how=how))
     ctx.exit(0 if report.passed else 1)
-
-
-def _again(
-    recheck: Path | None, *, data: Path | None, baseline: Path | None, threads: int | None, mos: float | None
-) -> list[str]:
-    """The words that let the next judgement measure as this one did."""
-    named = {"--recheck": recheck, "--data": data, "--baseline": baseline, "--threads": threads, "--mos": mos}
-    return [word for option, value in named.items() if value is not None for word in (option, str(value))]
 
 
 def _judged(
@@ -169,12 +177,14 @@ def _judged(
 ) -> Report:
     from pixelproof.data import find_data
     from pixelproof.measure.formats import detect_kind
-    from pixelproof.validate.gather import needs_images
+    from pixelproof.validate.job import needs_images
     from pixelproof.validate.judgement import check_mos, judge
 
     if model is None:
         remedy = "For example: validate-pb model.pb --track B"
         raise CallError("validate-pb needs a model", found="none", remedy=remedy)
+    if track is None and len(rules.tracks) == 1:
+        track = next(iter(rules.tracks))
     if track is None:
         listed = ", ".join(f"{name} ({t.title})" for name, t in rules.tracks.items())
         raise CallError("--track must be given", found="none", remedy=f"Tracks of {rules.id}: {listed}.")

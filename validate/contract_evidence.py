@@ -11,14 +11,13 @@ import numpy as np
 from pixelproof.challenge import Track
 from pixelproof.contract import Contract
 from pixelproof.errors import ModelFailed, WorkerStopped
-from pixelproof.images import unit_from_8bit
 from pixelproof.measure.parity import probe_image
 from pixelproof.measure.protocol import Array
 from pixelproof.measure.worker import Loaded
 from pixelproof.report import NOISE, Evidence, RangeSample, SizeTrial, TensorInfo
 from pixelproof.validate.checks.base import Group
 from pixelproof.validate.figures import range_of
-from pixelproof.validate.pairs import Pair, read_pair
+from pixelproof.validate.pairs import Pair, model_input, read_pair
 from pixelproof.validate.session import ModelSession
 
 SIZES = ((67, 101), (16, 24), (150, 85), (72, 190))
@@ -47,8 +46,8 @@ def blocking_reason(loaded: Loaded, contract: Contract) -> str | None:
     if loaded.used_output is None:
         return f"it has {len(loaded.interface.outputs)} outputs, and none is {contract.output}"
     source = inputs[0]
-    if source.dtype != "float32":
-        return f"its input is {source.dtype}, images are float32"
+    if source.dtype not in contract.dtypes:
+        return f"its input is {source.dtype}, images are {' or '.join(contract.dtypes)}"
     if source.shape is None:
         return None
     if len(source.shape) != 4:
@@ -173,7 +172,7 @@ def _range_inputs(
     ]
     if track.fidelity is not None:
         for pair in pairs[:REAL_IMAGES]:
-            image = unit_from_8bit(read_pair(pair, track.fidelity, scale=track.contract.scale)[0])
+            image = model_input(read_pair(pair, track.fidelity, scale=track.contract.scale)[0])
             crop = _middle(image, size if is_fixed else None, track.contract)
             if crop is not None:
                 named.append((pair.name, crop[None]))

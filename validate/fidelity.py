@@ -12,12 +12,12 @@ import numpy as np
 from pixelproof.challenge import Fidelity as Rules
 from pixelproof.environment import usable_cores
 from pixelproof.errors import ModelFailed
-from pixelproof.images import unit_from_8bit
 from pixelproof.measure import metrics
 from pixelproof.measure.protocol import Array
 from pixelproof.report import Fidelity, ImageFidelity, RangeSample
 from pixelproof.validate.batching import LARGEST_PIXELS, same_image
 from pixelproof.validate.figures import figures_of, merge_ranges, range_of
+from pixelproof.validate.pairs import model_input
 from pixelproof.validate.read_ahead import Decoded
 
 SPOT_CHECK_EVERY = 8
@@ -74,7 +74,7 @@ def measure_fidelity(
     pool = ThreadPoolExecutor(usable_cores())
     try:
         for number, group in enumerate(_groups(_noted(pairs, order), batch)):
-            x = unit_from_8bit(np.stack([item.input for item in group]))
+            x = model_input(np.stack([item.input for item in group]))
             y = run(x)
             _check_size(y, group)
             if len(group) > 1 and number % SPOT_CHECK_EVERY == 0:

@@ -5,42 +5,34 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from pixelproof.challenge import Track
 from pixelproof.data import DataSource
-from pixelproof.errors import ChallengeError, GraphRefused, ModelFailed, WorkerStopped
-from pixelproof.images import Rgb8
-from pixelproof.measure.formats import Kind, artifact_at, detect_kind
-from pixelproof.measure.protocol import Array
+from pixelproof.errors import GraphRefused, ModelFailed, WorkerStopped
+from pixelproof.measure.formats import artifact_at, detect_kind
 from pixelproof.measure.runtime import Ratio
 from pixelproof.report import Evidence, SizeTrial
 from pixelproof.safety import Refusal
 from pixelproof.validate.batching import usable_batch
-from pixelproof.validate.checks.base import Group
+from pixelproof.validate.companion_evidence import (
+    MEASURED_BY,
+    companion_path,
+    compare_companion,
+    open_companion,
+)
 from pixelproof.validate.contract_evidence import blocking_reason, gather_contract, short
 from pixelproof.validate.fidelity import BatchMixed, measure_fidelity
+from pixelproof.validate.job import Job, Progress, prepare
 from pixelproof.validate.memory_evidence import measure_memory
 from pixelproof.validate.options import Options, Workplace
-from pixelproof.validate.pairs import Pair, find_pairs, read_pair
 from pixelproof.validate.read_ahead import ReadAhead
-from pixelproof.validate.runtime_evidence import baseline_path, check_baseline, measure_runtime, timing_images
+from pixelproof.validate.runtime_evidence import measure_runtime
 from pixelproof.validate.session import ModelSession, open_session, safe_mib
 
 REFUSED = "refused by the scan of its file"
-LOOKS_AT_IMAGES: frozenset[Group] = frozenset({"contract", "range"})
-
-Advance = Callable[[int, str], None]
-Progress = Callable[[str, int], Advance]
-"""Told of each stage by its name and number of steps; answers with what is told of each step."""
-
-
-def needs_images(track: Track, groups: frozenset[Group]) -> bool:
-    """Whether what is measured takes images of the challenge."""
-    of_pairs = track.fidelity is not None and bool(groups & {"fidelity", *LOOKS_AT_IMAGES})
-    return of_pairs or (track.runtime is not None and "runtime" in groups)
 
 
 def gather(
@@ -57,11 +49,12 @@ def gather(
     """
     kind = detect_kind(model)
     deadline = time.monotonic() + options.total_time_limit_s
-    session = partial(open_session, model, kind, track, options, deadline=deadline)
+    opened = partial(open_session, track=track, options=options, deadline=deadline)
+    session = partial(opened, model, kind)
     with ExitStack() as closing:
         plain = closing.enter_context(session(limit_mib=safe_mib(track), thorough=True))
         plain.start()  # its imports take seconds, which the rest of the preparation uses
-        job = _prepare(kind, track, data, options, progress)
+        job = prepare(model, kind, track, data, options, progress)
         weighed = timed = plain
         if job.wants_memory:
             weighed = closing.enter_context(session(limit_mib=job.cap_mib, exact_memory=True))
@@ -71,8 +64,12 @@ def gather(
         decoded = closing.enter_context(ReadAhead(job.measured, job.read)) if job.measured else None
         evidence = _contract(plain, Evidence(artifact=artifact_at(model)), job)
         if evidence.load_error is None and evidence.stopped is None:
+            looked_at: ModelSession | None = plain
+            if track.companion is not None and options.groups & MEASURED_BY:
+                opener = partial(opened, limit_mib=safe_mib(track), thorough=True)
+                evidence, looked_at = _companion(plain, evidence, job, closing, opener)
             if decoded is not None:
-                evidence = _fidelity(plain, evidence, job, decoded)
+                evidence = _fidelity(looked_at, evidence, job, decoded)
             if timed is not plain:
                 plain.close()
                 timed.start()  # its imports run while memory is measured
@@ -84,70 +81,7 @@ def gather(
         return evidence, Workplace(libraries, plain.sandbox)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What is to be measured, and with what.
-
-    Attributes:
-        pairs: all pairs of the track, where one of the measured groups looks at any.
-        hd_images: for timing.
-        baseline: to time against; None where nothing is timed.
-    """
-
-    kind: Kind
-    track: Track
-    options: Options
-    progress: Progress
-    pairs: tuple[Pair, ...]
-    hd_images: list[Array]
-    baseline: Path | None
-
-    @property
-    def measured(self) -> tuple[Pair, ...]:
-        """The pairs whose fidelity is measured."""
-        return self.pairs[: self.options.images] if "fidelity" in self.options.groups else ()
-
-    @property
-    def wants_memory(self) -> bool:
-        return "memory" in self.options.groups and self.track.limits.peak_memory is not None
-
-    @property
-    def wants_runtime(self) -> bool:
-        return self.baseline is not None
-
-    @property
-    def cap_mib(self) -> float:
-        cap = self.track.limits.peak_memory
-        assert cap is not None
-        return cap.total_rss_mib
-
-    def read(self, pair: Pair) -> tuple[Rgb8, Rgb8]:
-        """(input, target) of a pair."""
-        assert self.track.fidelity is not None
-        return read_pair(pair, self.track.fidelity, scale=self.track.contract.scale)
-
-
-def _prepare(kind: Kind, track: Track, data: DataSource, options: Options, progress: Progress) -> _Job:
-    if needs_images(track, options.groups) and track.contract.channels != (3, 3):
-        rule = "Fidelity and runtime are measured on RGB images: channels must be [3, 3]"
-        remedy = "Leave [fidelity] and [runtime] out of the track."
-        raise ChallengeError(rule, found=f"{list(track.contract.channels)} in {track.title}", remedy=remedy)
-    pairs: tuple[Pair, ...] = ()
-    if track.fidelity is not None and options.groups & {"fidelity", *LOOKS_AT_IMAGES}:
-        pairs = find_pairs(data.root, track.fidelity)
-    hd_images: list[Array] = []
-    baseline = None
-    if track.runtime is not None and "runtime" in options.groups:
-        hd_images = timing_images(data.root, track.runtime)
-        baseline = baseline_path(track.runtime.baseline, kind, given=options.baseline)
-        if options.baseline is not None:
-            check_baseline(
-                baseline, track.contract, threads=options.threads, time_limit_s=options.time_limit_s
-            )
-    return _Job(kind, track, options, progress, pairs, hd_images, baseline)
-
-
-def _contract(session: ModelSession, evidence: Evidence, job: _Job) -> Evidence:
+def _contract(session: ModelSession, evidence: Evidence, job: Job) -> Evidence:
     cap = job.track.limits.peak_memory
     advance = job.progress("contract", 3)
     try:
@@ -171,20 +105,44 @@ def _contract(session: ModelSession, evidence: Evidence, job: _Job) -> Evidence:
     advance(1, "sizes")
     if evidence.stopped is not None:
         return evidence
+    more_sizes = [(cap.height, cap.width)] if cap is not None and not job.wants_memory else []
+    if job.track.contract.fixed_size is not None:
+        more_sizes.append(job.track.contract.fixed_size)
     return gather_contract(
         session,
         evidence,
         job.track,
         groups=job.options.groups,
         pairs=job.pairs,
-        more_sizes=[(cap.height, cap.width)] if cap is not None and not job.wants_memory else [],
+        more_sizes=more_sizes,
         advance=advance,
     )
 
 
-def _fidelity(session: ModelSession, evidence: Evidence, job: _Job, decoded: ReadAhead) -> Evidence:
+def _companion(
+    judged: ModelSession,
+    evidence: Evidence,
+    job: Job,
+    closing: ExitStack,
+    opener: Callable[..., ModelSession],
+) -> tuple[Evidence, ModelSession | None]:
+    """The evidence with the companion's, and the session on which fidelity is measured; None where there is none."""
+    rules = job.track.companion
+    assert rules is not None
+    advance = job.progress("companion", 1)
+    path = companion_path(job.model, rules, given=job.options.companion)
+    found, session = open_companion(path, lambda at, kind: closing.enter_context(opener(at, kind)))
+    if session is not None:
+        found = compare_companion(found, session, judged, job.track, groups=job.options.groups)
+    advance(1, "")
+    return replace(evidence, companion=found), session if found.error is None else None
+
+
+def _fidelity(session: ModelSession | None, evidence: Evidence, job: Job, decoded: ReadAhead) -> Evidence:
     rules, contract = job.track.fidelity, job.track.contract
     assert rules is not None
+    if session is None:
+        return replace(evidence, fidelity_error="no companion to measure it on")
 
     def measure(pairs: ReadAhead, batch: int) -> Evidence:
         measurement = measure_fidelity(
@@ -210,7 +168,7 @@ def _fidelity(session: ModelSession, evidence: Evidence, job: _Job, decoded: Rea
         return replace(evidence, fidelity_error=short(error))
 
 
-def _memory(session: ModelSession, evidence: Evidence, job: _Job) -> Evidence:
+def _memory(session: ModelSession, evidence: Evidence, job: Job) -> Evidence:
     cap = job.track.limits.peak_memory
     if cap is None or not job.wants_memory:
         return evidence
@@ -229,8 +187,8 @@ def _memory(session: ModelSession, evidence: Evidence, job: _Job) -> Evidence:
     return evidence
 
 
-def _runtime(session: ModelSession, evidence: Evidence, job: _Job) -> Evidence:
-    if job.baseline is None or (evidence.memory is not None and evidence.memory.stopped is not None):
+def _runtime(session: ModelSession, evidence: Evidence, job: Job) -> Evidence:
+    if not job.wants_runtime or (evidence.memory is not None and evidence.memory.stopped is not None):
         return evidence
     advance = job.progress("runtime", job.options.max_runs)
 

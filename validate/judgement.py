@@ -10,7 +10,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pixelproof.challenge import Challenge, Track, load_challenge, rules_sha256
+from pixelproof.challenge import (
+    Challenge,
+    Mai2021Scores,
+    Mai2022Scores,
+    Scores,
+    Track,
+    load_challenge,
+    rules_sha256,
+)
 from pixelproof.contract import Contract
 from pixelproof.data import DataSource
 from pixelproof.environment import environment
@@ -19,9 +27,10 @@ from pixelproof.report import CheckResult, Evidence, Report
 from pixelproof.schema import to_jsonable
 from pixelproof.validate.checks import all_checks
 from pixelproof.validate.checks.base import GROUPS, Group
-from pixelproof.validate.gather import Progress, gather
+from pixelproof.validate.gather import gather
+from pixelproof.validate.job import Progress
 from pixelproof.validate.options import Options
-from pixelproof.validate.scoring import pirm_total
+from pixelproof.validate.scoring import mai2021_total, mai2022_total, pirm_total
 
 CONTRACT_GROUPS: frozenset[Group] = frozenset({"contract", "range", "resolution", "size"})
 LEFT_OUT = "left out by --only or --skip"
@@ -42,7 +51,7 @@ def judge(
 
     Args:
         challenge_name: a shipped challenge's id, or the path of a TOML file.
-        data: where the challenge's images are; None where `gather.needs_images` says that none are used.
+        data: where the challenge's images are; None where `job.needs_images` says that none are used.
         mos: mean opinion score that replaces MS-SSIM in the scores, where the rules foresee it.
 
     Raises:
@@ -130,6 +139,7 @@ def measured_as_sha256(track: Track) -> str:
         "fidelity": track.fidelity,
         "runtime": track.runtime,
         "memory": None if cap is None else (cap.height, cap.width),
+        "companion": None if track.companion is None else track.companion.member,
     }
     return hashlib.sha256(json.dumps(to_jsonable(how), sort_keys=True).encode()).hexdigest()
 
@@ -144,7 +154,11 @@ def judge_contract(model_path: Path, challenge: Challenge, track_name: str) -> t
     options = Options(groups=CONTRACT_GROUPS)
     nowhere = DataSource(Path(), "given")
     evidence, _ = gather(model_path, track, nowhere, options, lambda stage, steps: lambda done, note: None)
-    return tuple(check.run(evidence, track) for check in all_checks() if check.group in CONTRACT_GROUPS)
+    return tuple(
+        check.run(evidence, track)
+        for check in all_checks()
+        if check.group in CONTRACT_GROUPS and check.applies(track)
+    )
 
 
 def verdicts(
@@ -157,6 +171,8 @@ def verdicts(
     """
     results = []
     for check in all_checks():
+        if not check.applies(track):
+            continue
         result = check.run(evidence, track)
         if not check.always and (check.group not in groups or check.id in left_out):
             result = check.not_run(result.expected, LEFT_OUT)
@@ -169,10 +185,18 @@ def scores(evidence: Evidence, track: Track, *, mos: float | None) -> Mapping[st
     fidelity, runtime, rules = evidence.fidelity, evidence.runtime, track.scores
     if rules is None or fidelity is None or runtime is None:
         return None
-    quality = mos if mos is not None else fidelity.ms_ssim
-    if quality is None or math.isnan(quality) or math.isnan(fidelity.psnr_db):
+    psnr_db, latency_ms = fidelity.psnr_db, runtime.latency_ms.p50
+    if math.isnan(psnr_db):
         return None
-    return pirm_total(psnr_db=fidelity.psnr_db, ms_ssim=quality, speedup=runtime.speedup, rules=rules)
+    match rules:
+        case Mai2021Scores():
+            return {"total": mai2021_total(psnr_db=psnr_db, runtime_s=latency_ms / 1000, rules=rules)}
+        case Mai2022Scores():
+            return {"total": mai2022_total(psnr_db=psnr_db, runtime_ms=latency_ms, rules=rules)}
+    quality = mos if mos is not None else fidelity.ms_ssim
+    if quality is None or math.isnan(quality) or runtime.speedup is None:
+        return None
+    return pirm_total(psnr_db=psnr_db, ms_ssim=quality, speedup=runtime.speedup, rules=rules)
 
 
 def check_mos(mos: float | None, track: Track) -> None:
@@ -185,8 +209,9 @@ def check_mos(mos: float | None, track: Track) -> None:
         return
     if not 0 <= mos <= 5:
         raise CallError("--mos must be between 0 and 5", found=f"{mos:g}")
-    if track.scores is None or not track.scores.mos_may_replace_ms_ssim:
-        found = "no scores" if track.scores is None else "mos_may_replace_ms_ssim = false"
+    if not isinstance(track.scores, Scores) or not track.scores.mos_may_replace_ms_ssim:
+        is_pirm = isinstance(track.scores, Scores)
+        found = "mos_may_replace_ms_ssim = false" if is_pirm else "no scores with MS-SSIM"
         raise CallError("--mos must be foreseen by the rules", found=f"{found} in this track")
 
 

@@ -18,6 +18,8 @@ class Options:
         images: at most so many pairs; None for all.
         max_runs: at most so many timed pairs.
         baseline: the graph to time against; None for the shipped one.
+        companion: the second file of the same network, for a challenge that takes two; None for the one beside
+            the model.
         threads: of the workers; None for all cores.
         time_limit_s: wall-clock limit of each call of the model.
         total_time_limit_s: after so long no further call is begun.
@@ -28,6 +30,7 @@ class Options:
     images: int | None = None
     max_runs: int = 60
     baseline: Path | None = None
+    companion: Path | None = None
     threads: int | None = None
     time_limit_s: float = 600.0
     total_time_limit_s: float = 6 * 3600.0

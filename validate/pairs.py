@@ -7,10 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from pixelproof import images
-from pixelproof.challenge import Fidelity
+from pixelproof.bayer import unpack_bayer
+from pixelproof.challenge import Bayer, Fidelity
 from pixelproof.errors import ImageError
 from pixelproof.images import Rgb8
+from pixelproof.measure.protocol import Array
+from pixelproof.raw import RAW_SUFFIXES, read_raw
+
+Image = Rgb8 | Array
+"""An input: RGB as uint8 (height, width, 3) in [0, 255], or Bayer planes as float32 (height, width, 4) in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +42,12 @@ def find_pairs(root: Path, rules: Fidelity) -> tuple[Pair, ...]:
     targets = _listed(root / rules.targets, "targets")
     if rules.inputs is None:
         return tuple(Pair(target.name, target, None) for target in targets)
-    return _matched(targets, _listed(root / rules.inputs, "inputs"), root / rules.inputs)
+    inputs = _listed(root / rules.inputs, "inputs", suffixes=RAW_SUFFIXES if rules.bayer else None)
+    return _matched(targets, inputs, root / rules.inputs)
 
 
-def read_pair(pair: Pair, rules: Fidelity, *, scale: int) -> tuple[Rgb8, Rgb8]:
-    """(input, target), both uint8, (height, width, 3), in [0, 255].
+def read_pair(pair: Pair, rules: Fidelity, *, scale: int) -> tuple[Image, Rgb8]:
+    """(input, target); the target is uint8, (height, width, 3), in [0, 255], the input see `Image`.
 
     Args:
         scale: target size over input size.
@@ -47,8 +56,9 @@ def read_pair(pair: Pair, rules: Fidelity, *, scale: int) -> tuple[Rgb8, Rgb8]:
         ImageError: unreadable, or sizes that don't belong together.
     """
     target = images.read_rgb8(pair.target)
+    source: Image
     if pair.input is not None:
-        source = images.read_rgb8(pair.input)
+        source = _planes(pair.input, rules.bayer) if rules.bayer else images.read_rgb8(pair.input)
     else:
         source = _degraded(target, rules, pair.name)
     expected = source.shape[0] * scale, source.shape[1] * scale
@@ -59,8 +69,24 @@ def read_pair(pair: Pair, rules: Fidelity, *, scale: int) -> tuple[Rgb8, Rgb8]:
     return source, target
 
 
-def _listed(folder: Path, what: str) -> tuple[Path, ...]:
-    found = images.list_images(folder)
+def model_input(stacked: Image) -> Array:
+    """Inputs as a model takes them: float32 in [0, 1]."""
+    return (
+        images.unit_from_8bit(stacked)
+        if stacked.dtype == np.uint8
+        else stacked.astype(np.float32, copy=False)
+    )
+
+
+def _planes(path: Path, rules: Bayer) -> Array:
+    raw = read_raw(path)
+    return unpack_bayer(
+        raw.mosaic, cfa=rules.cfa, white_level=rules.white_level, black_level=rules.black_level
+    )
+
+
+def _listed(folder: Path, what: str, *, suffixes: tuple[str, ...] | None = None) -> tuple[Path, ...]:
+    found = images.list_images(folder, suffixes=suffixes or images.SUFFIXES)
     if not found:
         remedy = f"Put PNG, JPEG, BMP, TIFF or WebP files there; --data names the folder above {what}."
         raise ImageError(f"A folder of {what} must hold images", found=f"none in {folder}", remedy=remedy)

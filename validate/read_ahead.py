@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from threading import Condition, Thread
 
 from pixelproof.images import Rgb8
-from pixelproof.validate.pairs import Pair
+from pixelproof.validate.pairs import Image, Pair
 
 AHEAD_BYTES = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A pair with its pixels: uint8, (height, width, 3)."""
+    """A pair with its pixels, as `read_pair` gives them."""
 
     pair: Pair
-    input: Rgb8
+    input: Image
     target: Rgb8
 
 
@@ -35,7 +35,7 @@ class ReadAhead:
     def __init__(
         self,
         pairs: Sequence[Pair],
-        read: Callable[[Pair], tuple[Rgb8, Rgb8]],
+        read: Callable[[Pair], tuple[Image, Rgb8]],
         *,
         ahead_bytes: int = AHEAD_BYTES,
     ) -> None:

@@ -13,8 +13,9 @@ from pixelproof.contract import Contract
 from pixelproof.errors import CallError, ImageError, ModelFailed, WorkerStopped
 from pixelproof.images import list_images, read_rgb8, unit_from_8bit
 from pixelproof.measure.formats import Kind, artifact_at, detect_kind
+from pixelproof.measure.parity import probe_image
 from pixelproof.measure.protocol import Array
-from pixelproof.measure.runtime import Ratio, interleaved
+from pixelproof.measure.runtime import Ratio, Timing, alone, interleaved
 from pixelproof.measure.worker import Worker
 from pixelproof.report import Percentiles, Runtime, RuntimeSamples
 from pixelproof.validate.session import ModelSession
@@ -26,15 +27,18 @@ TIMED_IMAGES = 4
 SUFFIXES: dict[Kind, str] = {"pb": ".pb", "savedmodel": "", "tflite": ".tflite", "onnx": ".onnx"}
 
 
-def timing_images(root: Path, rules: RuntimeRules) -> list[Array]:
-    """Up to four images as float32 (1, height, width, 3) in [0, 1], of the size that the rules name.
+def timing_images(root: Path, rules: RuntimeRules, *, channels: int) -> list[Array]:
+    """Up to four images as float32 (1, height, width, channels) in [0, 1], of the size that the rules name.
 
     Args:
         root: the challenge's data folder.
+        channels: of the artificial one that is taken where the rules name no images.
 
     Raises:
         ImageError: none there, unreadable, or of another size.
     """
+    if rules.images is None:
+        return [probe_image(rules.height, rules.width, channels)]
     folder = root / rules.images
     paths = list_images(folder)[:TIMED_IMAGES]
     if not paths:
@@ -47,8 +51,11 @@ def timing_images(root: Path, rules: RuntimeRules) -> list[Array]:
     return loaded
 
 
-def baseline_path(name: str, kind: Kind, *, given: Path | None) -> Path:
+def baseline_path(name: str | None, kind: Kind, *, given: Path | None) -> Path | None:
     """The graph to time against: the given one, else the shipped one in the judged artifact's format.
+
+    Returns:
+        None where the rules name none, and none is given.
 
     Raises:
         CallError: there is none of this name, or the given one is missing or has another format.
@@ -64,6 +71,8 @@ def baseline_path(name: str, kind: Kind, *, given: Path | None) -> Path:
                 f"The baseline must be a {kind}, as the model is", found=f"{other}: {given}", remedy=remedy
             )
         return given
+    if name is None:
+        return None
     path = Path(str(resources.files("pixelproof.validate.baselines"))) / f"{name}{SUFFIXES[kind]}"
     if not path.exists():
         raise CallError("A runtime baseline must be one that is shipped", found=f"{name} as {kind}")
@@ -86,18 +95,18 @@ def measure_runtime(
     contract: Contract,
     *,
     images: Sequence[Array],
-    baseline: Path,
+    baseline: Path | None,
     baseline_given: bool,
     threads: int | None,
     time_limit_s: float,
     max_runs: int,
     note: Callable[[int, Ratio], None],
 ) -> Runtime:
-    """Speed of the model beside the baseline, in interleaved pairs after two calls of each to warm up.
+    """Speed of the model, after two calls to warm up: beside the baseline in interleaved pairs, or alone.
 
     Args:
-        images: float32 (1, height, width, 3), all of one size.
-        baseline: an artifact of the same format.
+        images: float32 (1, height, width, channels), all of one size.
+        baseline: an artifact of the same format; None to time the model alone.
         baseline_given: it is the user's own, not the shipped one.
         note: told after each pair: how many, and the ratio so far.
 
@@ -105,6 +114,53 @@ def measure_runtime(
         ModelFailed, WorkerStopped: the model can't run.
         CallError: the baseline can't run.
     """
+    with session.worker() as worker:
+        for slot, image in enumerate(images):
+            worker.put(slot, image)
+        if baseline is None:
+            for run in range(WARM_UP_RUNS):
+                worker.time_ms(run % len(images))
+            timing = alone(worker.time_ms, images=len(images), max_runs=max_runs, note=note)
+        else:
+            timing = _beside(
+                worker,
+                baseline,
+                contract,
+                images=images,
+                threads=threads,
+                time_limit_s=time_limit_s,
+                max_runs=max_runs,
+                note=note,
+            )
+        threads_used = worker.threads
+    ratio = timing.ratio if baseline is not None else None
+    return Runtime(
+        latency_ms=percentiles(timing.first_ms),
+        baseline_ms=percentiles(timing.second_ms) if timing.second_ms else None,
+        speedup=ratio.value if ratio else None,
+        speedup_low=ratio.low if ratio else None,
+        speedup_high=ratio.high if ratio else None,
+        converged=timing.converged,
+        height=images[0].shape[1],
+        width=images[0].shape[2],
+        threads=threads_used,
+        samples=RuntimeSamples(solution_ms=timing.first_ms, baseline_ms=timing.second_ms),
+        baseline=artifact_at(baseline) if baseline is not None and baseline_given else None,
+    )
+
+
+def _beside(
+    worker: Worker,
+    baseline: Path,
+    contract: Contract,
+    *,
+    images: Sequence[Array],
+    threads: int | None,
+    time_limit_s: float,
+    max_runs: int,
+    note: Callable[[int, Ratio], None],
+) -> Timing:
+    """Interleaved pairs; the worker holds the model and the images already."""
     # The same watchdog as the model has, at no limit: it takes the same share of the machine from both.
     with Worker(threads=threads, timeout_s=time_limit_s, memory_limit_mib=math.inf) as beside:
 
@@ -112,30 +168,12 @@ def measure_runtime(
             return _blaming_baseline(baseline, lambda: beside.time_ms(image))
 
         _load_baseline(beside, baseline, contract)
-        with session.worker() as worker:
-            for slot, image in enumerate(images):
-                worker.put(slot, image)
-                beside.put(slot, image)
-            for run in range(WARM_UP_RUNS):
-                worker.time_ms(run % len(images))
-                baseline_ms(run % len(images))
-            timing = interleaved(
-                worker.time_ms, baseline_ms, images=len(images), max_pairs=max_runs, note=note
-            )
-            threads_used = worker.threads
-    return Runtime(
-        latency_ms=percentiles(timing.first_ms),
-        baseline_ms=percentiles(timing.second_ms),
-        speedup=timing.ratio.value,
-        speedup_low=timing.ratio.low,
-        speedup_high=timing.ratio.high,
-        converged=timing.converged,
-        height=images[0].shape[1],
-        width=images[0].shape[2],
-        threads=threads_used,
-        samples=RuntimeSamples(solution_ms=timing.first_ms, baseline_ms=timing.second_ms),
-        baseline=artifact_at(baseline) if baseline_given else None,
-    )
+        for slot, image in enumerate(images):
+            beside.put(slot, image)
+        for run in range(WARM_UP_RUNS):
+            worker.time_ms(run % len(images))
+            baseline_ms(run % len(images))
+        return interleaved(worker.time_ms, baseline_ms, images=len(images), max_pairs=max_runs, note=note)
 
 
 def percentiles(samples_ms: Sequence[float]) -> Percentiles:

@@ -195,4 +195,5 @@ def open_session(
 def safe_mib(track: Track) -> float:
     """Memory that a model may take where the rules say nothing: what leaves this machine standing."""
     cap = track.limits.peak_memory
-    return max(SAFE_SHARE * memory_mib(), cap.total_rss_mib if cap else 0.0)
+    asked = cap.total_rss_mib if cap is not None and math.isfinite(cap.total_rss_mib) else 0.0
+    return max(SAFE_SHARE * memory_mib(), asked)

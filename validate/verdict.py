@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pixelproof.challenge import Challenge
+from pixelproof.challenge import Challenge, Scores
 from pixelproof.console import Console
 from pixelproof.report import CheckResult, Report
 from pixelproof.safety import missing_walls
@@ -100,8 +100,11 @@ def _scores(report: Report, challenge: Challenge) -> list[str]:
     if report.mos is not None:
         notes.append(f"the mean opinion score {report.mos:g} in place of MS-SSIM")
     runtime = report.evidence.runtime
-    if runtime is not None and runtime.speedup > rules.speedup_cap:
-        notes.append(f"the speed-up counts as {rules.speedup_cap:g}")
+    if isinstance(rules, Scores):
+        if runtime is not None and runtime.speedup is not None and runtime.speedup > rules.speedup_cap:
+            notes.append(f"the speed-up counts as {rules.speedup_cap:g}")
+    elif rules.device:
+        notes.append(f"by this machine's runtime; the challenge times on a {rules.device}")
     return [f"Scores: {listed}" + (f" ({'; '.join(notes)})" if notes else "")]
 
 

@@ -13,7 +13,8 @@ from pixelproof.errors import CallError, ChallengeError
 from pixelproof.measure.runtime import paired_ratio
 from pixelproof.report import Evidence
 from pixelproof.validate.checks.base import GROUPS
-from pixelproof.validate.gather import gather, needs_images
+from pixelproof.validate.gather import gather
+from pixelproof.validate.job import needs_images
 from pixelproof.validate.judgement import judge_contract
 from pixelproof.validate.options import Options
 

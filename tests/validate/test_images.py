@@ -105,15 +105,15 @@ def test_a_target_that_can_not_be_shrunk_evenly(tmp_path: Path) -> None:
 def test_images_for_timing_have_the_size_of_the_rules(tmp_path: Path) -> None:
     rules = Runtime(images="HD", baseline="srcnn", height=40, width=60)
     with pytest.raises(ImageError, match="HD"):
-        timing_images(tmp_path, rules)
+        timing_images(tmp_path, rules, channels=3)
     for number in range(6):
         image(tmp_path / "HD" / f"{number}.png")
-    taken = timing_images(tmp_path, rules)
+    taken = timing_images(tmp_path, rules, channels=3)
     assert [x.shape for x in taken] == [(1, 40, 60, 3)] * 4
     assert taken[0].dtype == np.float32
     image(tmp_path / "HD" / "2.png", size=(40, 61))
     with pytest.raises(ImageError, match=r"must be 40x60; found 40x61: .*2\.png"):
-        timing_images(tmp_path, rules)
+        timing_images(tmp_path, rules, channels=3)
 
 
 def broken_image(path: Path) -> None:

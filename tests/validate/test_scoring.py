@@ -100,5 +100,5 @@ def test_a_mos_is_a_number_from_0_to_5(mos: float) -> None:
 def test_a_mos_on_a_track_without_scores_is_refused() -> None:
     track = load_challenge("pirm2018").track("B")
     check_mos(None, replace(track, scores=None))
-    with pytest.raises(CallError, match="no scores in this track"):
+    with pytest.raises(CallError, match="no scores with MS-SSIM in this track"):
         check_mos(3.0, replace(track, scores=None))

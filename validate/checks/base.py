@@ -29,6 +29,10 @@ class Check(ABC):
     position: ClassVar[int]
     always: ClassVar[bool] = False
 
+    def applies(self, track: Track) -> bool:
+        """Whether the rule has a meaning in a track; where it has none, no report speaks of it."""
+        return True
+
     @abstractmethod
     def run(self, evidence: Evidence, track: Track) -> CheckResult:
         """The verdict."""

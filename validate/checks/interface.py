@@ -80,10 +80,13 @@ class Tensors(Check):
     position = 30
 
     def run(self, evidence: Evidence, track: Track) -> CheckResult:
-        """Both ends float32, four dimensions, the track's channels, batch 1 accepted; what the file leaves
-        open is read off an output."""
+        """Both ends of a type that the rules take, four dimensions, the track's channels, batch 1 accepted.
+
+        What the file leaves open is read off an output.
+        """
         wanted_in, wanted_out = track.contract.channels
-        expected = f"float32, 1 x height x width x {wanted_in} in, {wanted_out} out"
+        dtypes = track.contract.dtypes
+        expected = f"{' or '.join(dtypes)}, 1 x height x width x {wanted_in} in, {wanted_out} out"
         if evidence.interface is None:
             return self.not_run(expected, "not loaded")
         if len(evidence.interface.inputs) != 1 or not evidence.interface.outputs:
@@ -94,8 +97,8 @@ class Tensors(Check):
             evidence.interface.outputs[0],
         )
         problems = [
-            *_problems("input", source, wanted_in),
-            *(_problems("output", result, wanted_out) or _seen_problems(evidence, wanted_out)),
+            *_problems("input", source, wanted_in, dtypes),
+            *(_problems("output", result, wanted_out, dtypes) or _seen_problems(evidence, wanted_out)),
         ]
         found = f"{_shown(source)} in, {_shown(result)} out"
         if problems:
@@ -131,10 +134,10 @@ class Runs(Check):
         return self.result("passed", expected=expected, found="answered")
 
 
-def _problems(end: str, tensor: TensorInfo, channels: int) -> list[str]:
+def _problems(end: str, tensor: TensorInfo, channels: int, dtypes: tuple[str, ...]) -> list[str]:
     problems = []
-    if tensor.dtype != "float32":
-        problems.append(f"The {end} must be float32; found {tensor.dtype}")
+    if tensor.dtype not in dtypes:
+        problems.append(f"The {end} must be {' or '.join(dtypes)}; found {tensor.dtype}")
     if tensor.shape is None:
         return problems
     if len(tensor.shape) != 4:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from pixelproof.challenge import Track
-from pixelproof.report import CheckResult, Evidence, Fidelity, Status
+from pixelproof.report import CheckResult, Evidence, Fidelity, Runtime, Status
 from pixelproof.validate.checks.base import Check
 
 
@@ -23,6 +23,8 @@ class PeakMemory(Check):
         if cap is None:
             return self.not_run("no limit in this track", "not limited")
         expected = f"at most {cap.total_rss_mib:g} MiB in all at {cap.height}x{cap.width}"
+        if math.isinf(cap.total_rss_mib):
+            expected = f"no limit; measured at {cap.height}x{cap.width}"
         remedy = "Fewer channels at full resolution; work on a space_to_depth or strided copy of the image."
         memory = evidence.memory
         if evidence.memory_error is not None:
@@ -90,9 +92,10 @@ class RuntimeMeasured(Check):
 
     def run(self, evidence: Evidence, track: Track) -> CheckResult:
         """A warning where the interval of the ratio did not get narrow enough."""
-        expected = "speed beside the baseline, to ±1 %"
         if track.runtime is None:
             return self.not_run("none in this track", "not measured in this track")
+        is_alone = track.runtime.baseline is None
+        expected = "time of one image, to ±1 %" if is_alone else "speed beside the baseline, to ±1 %"
         if evidence.runtime_error is not None:
             remedy = "The model must run on the track's images of full size."
             return self.result("failed", expected=expected, found=evidence.runtime_error, remedy=remedy)
@@ -100,17 +103,26 @@ class RuntimeMeasured(Check):
         if runtime is None:
             stopped = evidence.memory is not None and evidence.memory.stopped is not None
             return self.not_run(expected, "not timed: it passed the memory limit" if stopped else "not timed")
-        found = (
-            f"{runtime.speedup:.3f}x the baseline's speed, {runtime.speedup_low:.3f} to {runtime.speedup_high:.3f}; "
-            f"{runtime.latency_ms.p50:.1f} ms against {runtime.baseline_ms.p50:.1f} ms "
-            f"({len(runtime.samples.solution_ms)} pairs)"
-        )
+        found = _speed(runtime)
         if runtime.baseline is not None:
             found += f", a baseline of your own: {runtime.baseline.path}"
         remedy = "Close other programs and judge again, or allow more pairs with --max-runs."
         return self.result(
             "passed" if runtime.converged else "warning", expected=expected, found=found, remedy=remedy
         )
+
+
+def _speed(runtime: Runtime) -> str:
+    count = len(runtime.samples.solution_ms)
+    if runtime.baseline_ms is None or runtime.speedup is None:
+        return (
+            f"{runtime.latency_ms.p50:.1f} ms at {runtime.height}x{runtime.width} with {runtime.threads} "
+            f"threads of this machine ({count} runs)"
+        )
+    return (
+        f"{runtime.speedup:.3f}x the baseline's speed, {runtime.speedup_low:.3f} to {runtime.speedup_high:.3f}; "
+        f"{runtime.latency_ms.p50:.1f} ms against {runtime.baseline_ms.p50:.1f} ms ({count} pairs)"
+    )
 
 
 def _not_a_number(fidelity: Fidelity) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pixelproof.challenge import Track
+from pixelproof.contract import Contract
 from pixelproof.files import MIB
 from pixelproof.report import CheckResult, Evidence, SizeTrial, Status
 from pixelproof.validate.checks.base import Check
@@ -24,6 +25,8 @@ class Resolution(Check):
         scale = f" x {contract.scale}" if contract.scale != 1 else ""
         expected = f"output size = input size{scale}, at every size"
         trials = evidence.size_trials
+        if contract.fixed_size is not None:
+            return self._fixed(evidence, contract)
         if not trials:
             return self.not_run(expected, "no size was tried")
         refused = [t for t in trials if t.output is None]
@@ -48,6 +51,27 @@ class Resolution(Check):
             remedy = "Submit the .pb, which takes any size by itself."
             return self.result("warning", expected=expected, found=found, remedy=remedy)
         return self.result("passed", expected=expected, found=f"right at {right}")
+
+    def _fixed(self, evidence: Evidence, contract: Contract) -> CheckResult:
+        """One size that the file must state, and keep."""
+        assert contract.fixed_size is not None
+        height, width = contract.fixed_size
+        out = f"{height * contract.scale}x{width * contract.scale}"
+        expected = f"{height}x{width} stated, {out} out"
+        trial = next(
+            (t for t in evidence.size_trials or () if (t.height, t.width) == contract.fixed_size), None
+        )
+        if trial is None:
+            return self.not_run(expected, "that size was not tried")
+        stated = _stated_size(evidence)
+        remedy = f"Convert it at that size: --input-shape 1,{height},{width},{contract.channels[0]}."
+        if stated != contract.fixed_size:
+            found = "an open size" if stated is None else f"{stated[0]}x{stated[1]} stated"
+            return self.result("failed", expected=expected, found=found, remedy=remedy)
+        if not _right(trial, contract.scale):
+            found = _outcome(trial) if trial.output is not None else f"refused: {trial.error}"
+            return self.result("failed", expected=expected, found=found, remedy=remedy)
+        return self.result("passed", expected=expected, found=f"{height}x{width} stated, {out} out")
 
 
 class Size(Check):
@@ -86,7 +110,14 @@ def _sizes(trials: Sequence[SizeTrial]) -> str:
 
 
 def _states_fixed_shape(evidence: Evidence) -> bool:
+    return _stated_size(evidence) is not None
+
+
+def _stated_size(evidence: Evidence) -> tuple[int, int] | None:
+    """(height, width) where the file fixes both."""
     if evidence.interface is None or len(evidence.interface.inputs) != 1:
-        return False
+        return None
     shape = evidence.interface.inputs[0].shape
-    return shape is not None and len(shape) == 4 and shape[1] is not None and shape[2] is not None
+    if shape is None or len(shape) != 4 or shape[1] is None or shape[2] is None:
+        return None
+    return shape[1], shape[2]

@@ -1,0 +1,190 @@
+"""What a track and a submission may ask for: frozen dataclasses, one for each table of a challenge file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pixelproof.contract import Contract
+
+Format = Literal["pb", "savedmodel", "tflite", "onnx"]
+
+
+@dataclass(frozen=True)
+class PeakMemory:
+    """Cap of the worker's total resident memory (MiB) while it processes one height x width image.
+
+    With a cap of infinity memory is measured, and limited by nothing.
+    """
+
+    total_rss_mib: float
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a model may weigh."""
+
+    model_mib: float | None = None
+    peak_memory: PeakMemory | None = None
+
+
+@dataclass(frozen=True)
+class Degrade:
+    """Inputs made from the targets: shrunk by Pillow's 8-bit BICUBIC, enlarged again where asked."""
+
+    factor: int
+    restore_size: bool = True
+    filter: Literal["pillow-bicubic"] = "pillow-bicubic"
+
+
+@dataclass(frozen=True)
+class Bayer:
+    """Inputs are RAW mosaics, taken apart into four planes: see core/bayer.py."""
+
+    cfa: Literal["RGGB", "BGGR", "GRBG", "GBRG"] = "RGGB"
+    white_level: float = 4 * 255.0
+    black_level: float = 0.0
+
+
+@dataclass(frozen=True)
+class Psnr:
+    """Variant of PSNR: pixels dropped on each side, clip to [0, 1] first, round to 8 bit first."""
+
+    crop_border: int = 0
+    clip: bool = True
+    round_to_8_bit: bool = False
+
+
+@dataclass(frozen=True)
+class MsSsim:
+    """Variant of MS-SSIM, see measure/metrics.py; border and clip as in `Psnr`."""
+
+    variant: Literal["scipy-fft", "tf"]
+    crop_border: int = 0
+    clip: bool = False
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Which pairs are compared, and how. Folders start at the challenge's data folder."""
+
+    targets: str
+    psnr: Psnr
+    inputs: str | None = None
+    degrade: Degrade | None = None
+    bayer: Bayer | None = None
+    ms_ssim: MsSsim | None = None
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Images on which speed is measured, and the baseline graph (a name under validate/baselines).
+
+    Without images an artificial one of that size is taken; without a baseline the model is timed alone.
+    """
+
+    images: str | None = None
+    baseline: str | None = None
+    height: int = 720
+    width: int = 1280
+
+
+@dataclass(frozen=True)
+class ScoreWeights:
+    """Weights of one score: fidelity in dB, MS-SSIM, speed-up."""
+
+    alpha: float
+    beta: float
+    gamma: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """total = alpha (PSNR - P0) + beta (MS-SSIM - S0) + gamma min(T_baseline / T_solution, cap)."""
+
+    formula: Literal["pirm"]
+    psnr_baseline: float
+    ssim_baseline: float
+    speedup_cap: float
+    weights: Mapping[str, ScoreWeights]
+    mos_may_replace_ms_ssim: bool = False
+
+
+@dataclass(frozen=True)
+class Mai2021Scores:
+    """PSNR + factor * (target_s - clip(runtime)), the factor ``fast`` up to the target and ``slow`` beyond it.
+
+    Section 2.4 of the challenge's report (A. Ignatov et al., 2021, arXiv 2105.07809): 20 and 0.5 around 0.2 s on
+    the challenge's phone, runtime clipped to 0.03 s .. 5 s.
+    """
+
+    formula: Literal["mai2021"]
+    target_s: float = 0.2
+    fast: float = 20.0
+    slow: float = 0.5
+    shortest_s: float = 0.03
+    longest_s: float = 5.0
+    device: str = ""
+
+
+@dataclass(frozen=True)
+class Mai2022Scores:
+    """2 ** (2 * PSNR) / (constant * runtime in ms).
+
+    The final score of MAI 2022's learned smartphone ISP (A. Ignatov et al., 2022, arXiv 2211.03885); its report
+    calls C a constant and doesn't print it, so a challenge file has to.
+    """
+
+    formula: Literal["mai2022"]
+    constant: float
+    device: str = ""
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A second file of the same network, on which fidelity is measured: it takes any size, as the judged one doesn't.
+
+    Attributes:
+        member: its name in the zip; it lies beside the judged file under this name, unless the call says otherwise.
+        tolerance: largest absolute difference that the two may have on one input of the judged file's size.
+    """
+
+    member: str
+    tolerance: float = 1e-4
+
+
+@dataclass(frozen=True)
+class Track:
+    """One ranking inside a challenge."""
+
+    title: str
+    contract: Contract
+    limits: Limits = field(default_factory=Limits)
+    fidelity: Fidelity | None = None
+    runtime: Runtime | None = None
+    scores: Scores | Mai2021Scores | Mai2022Scores | None = None
+    companion: Companion | None = None
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A message to the organisers; {track}, {team_id}, {team_name}, {link}, {members} are filled in."""
+
+    to: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What is handed in: the zip, the checks that must have run, the mails that go out."""
+
+    formats: tuple[Format, ...]
+    model_member: str
+    required_checks: tuple[str, ...]
+    mail: Mail | None = None
+    registration: Mail | None = None
+    per_day: int | None = None
