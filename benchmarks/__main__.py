@@ -10,7 +10,7 @@ from pathlib import Path
 
 def main() -> None:
     """Run them; those that need the official files say so where PIXELPROOF_DATA is unset."""
-    for name in ("bench_startup", "bench_sandbox"):
+    for name in ("bench_startup", "bench_sandbox", "bench_complexity", "bench_restore", "bench_tflite"):
         subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
     root = os.environ.get("PIXELPROOF_DATA")
     if not root:

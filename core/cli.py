@@ -33,10 +33,24 @@ COMMANDS = {
         "pixelproof.convert.ckpt2pb_command:ckpt2pb", "Freeze a TF1 checkpoint that has a .meta."
     ),
     "pb2tflite": _Entry("pixelproof.tflite.commands:pb2tflite", "Frozen graph to TFLite at a fixed shape."),
+    "inspect": _Entry(
+        "pixelproof.tflite.inspection.commands:inspect_tflite",
+        "Operations, cost and delegate rules of a TFLite file.",
+    ),
+    "restore-images": _Entry(
+        "pixelproof.convert.restore.commands:restore_images", "A folder of RAW or RGB images through a model."
+    ),
     "compare": _Entry("pixelproof.measure.commands:compare", "Do two artifacts compute the same picture?"),
+    "complexity": _Entry(
+        "pixelproof.measure.cost.commands:complexity",
+        "Parameters, FLOPs, activations and convolutions of a model.",
+    ),
     "scan": _Entry("pixelproof.measure.scan_command:scan", "What a model file holds, without loading it."),
     "validate-pb": _Entry(
         "pixelproof.validate.commands:validate_pb", "Judge an artifact by a challenge's rules."
+    ),
+    "rank-reports": _Entry(
+        "pixelproof.validate.rank_command:rank_reports", "Rank judged models among each other."
     ),
     "package-submission": _Entry(
         "pixelproof.submit.commands:package_submission", "Pack a judged model as the challenge wants it."
@@ -151,5 +165,6 @@ def _script(name: str) -> Callable[[], None]:
 convert_model = _script("convert-model")
 ckpt2pb = _script("ckpt2pb")
 pb2tflite = _script("pb2tflite")
+restore_images = _script("restore-images")
 validate_pb = _script("validate-pb")
 package_submission = _script("package-submission")

@@ -50,7 +50,9 @@ def find_data(data_folder: str, *, given: Path | None) -> DataSource:
     if root:
         folder = Path(root) / data_folder
         if not folder.is_dir():
-            remedy = "Bring it with: pixelproof fetch, or name a folder with --data."
+            remedy = "Name its folder with --data, or bring it: pixelproof fetch."
+            if samples_folder(data_folder).is_dir():
+                remedy += " Without PIXELPROOF_DATA the bundled samples are taken."
             raise CallError(f"PIXELPROOF_DATA must hold {data_folder}", found=f"no {folder}", remedy=remedy)
         return DataSource(folder, "environment")
     samples = samples_folder(data_folder)

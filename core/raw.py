@@ -107,4 +107,6 @@ def _of_camera(path: Path) -> RawImage:
                 white_level=float(camera.white_level),
             )
     except rawpy.LibRawError as error:
-        raise ImageError("A RAW file must be whole and of a known kind", found=f"{path}: {error}") from error
+        said = error.args[0] if error.args else error
+        text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+        raise ImageError("A RAW file must be whole and of a known kind", found=f"{path}: {text}") from error

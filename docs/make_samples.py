@@ -1,4 +1,4 @@
-"""Makes core/samples/ai-challenge and core/samples/raw_images from scikit-image's free photographs; run it from the checkout's root.
+"""Makes core/samples/ai-challenge and raw_images from scikit-image's free photographs; run it from the root.
 
 Needs scikit-image (the extra ``dev``). Pixels are deterministic; encoded bytes depend on Pillow's version.
 """

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pixelproof.errors import ArtifactError, ModelFailed
+from pixelproof.measure.channels_first import ChannelsLast
 from pixelproof.measure.graph_scan import require_clean as require_clean
 from pixelproof.measure.protocol import Array
 
@@ -79,12 +80,20 @@ def prepare(kind: str) -> dict[str, str]:
 
 
 def load(
-    path: str, *, kind: str, threads: int, input_name: str | None, output_name: str | None, thorough: bool
+    path: str,
+    *,
+    kind: str,
+    threads: int,
+    input_name: str | None,
+    output_name: str | None,
+    thorough: bool,
+    channels_first: bool = False,
 ) -> Runner:
     """Load an artifact of a format; its file has been scanned.
 
     Args:
         thorough: scan a SavedModel once more as the frozen graph that its signature becomes.
+        channels_first: an .onnx has its channels before height and width; it is run as if they were behind.
 
     Raises:
         GraphRefused: that scan found what a judged model may not hold.
@@ -106,7 +115,8 @@ def load(
         return SavedModelRunner(path, threads=threads, thorough=thorough)
     if kind == "tflite":
         return TFLiteRunner(path, threads=threads)
-    return OnnxRunner(path, threads=threads)
+    runner = OnnxRunner(path, threads=threads)
+    return ChannelsLast(runner) if channels_first else runner
 
 
 def first_line(error: BaseException) -> str:
@@ -121,7 +131,12 @@ def no_float64(kind: str) -> Array:
 
 
 class TFLiteRunner:
-    """A .tflite file in LiteRT; resized where the input has another shape than the file states."""
+    """A .tflite file in LiteRT; resized where the input has another shape than the file states.
+
+    Quantised ends are bridged: a float32 input is brought to the file's integers by their scale and zero point,
+    and an integer output that has a scale is given as the float32 that it stands for. The interface tells the
+    file's own types.
+    """
 
     global_statistics = False
 
@@ -147,22 +162,59 @@ class TFLiteRunner:
         if self.used == (None, None):
             raise ModelFailed("A model must have one input and one output")
         details = self._interpreter.get_input_details()[0]
-        if x.dtype != details["dtype"]:
-            found = np.dtype(details["dtype"]).name
-            raise ModelFailed(f"The input must be {x.dtype.name}", found=found)
+        stored = as_stored(x, details)
         if self._shape != x.shape:
             self._shape = None  # until the new shape has been allocated
             if tuple(details["shape"]) != x.shape:
                 self._interpreter.resize_tensor_input(details["index"], list(x.shape))
             self._interpreter.allocate_tensors()
             self._shape = x.shape
-        self._interpreter.set_tensor(details["index"], x)
+        self._interpreter.set_tensor(details["index"], stored)
         self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._interpreter.get_output_details()[0]["index"]))
+        result = self._interpreter.get_output_details()[0]
+        return as_real(np.asarray(self._interpreter.get_tensor(result["index"])), result)
 
     def run_float64(self, x: Array) -> Array:
         """Not possible."""
         return no_float64("tflite")
+
+
+def as_stored(x: Array, detail: dict[str, Any]) -> Array:
+    """An input as a TFLite tensor holds it: ``round(x / scale) + zero_point``, limited to the type's range.
+
+    Args:
+        x: float32, or of the tensor's own type, which is left as it is.
+        detail: of the tensor, as the interpreter gives it.
+
+    Raises:
+        ModelFailed: another type, and no scale to bring it there.
+    """
+    dtype = np.dtype(detail["dtype"])
+    if x.dtype == dtype:
+        return x
+    scale, zero_point = detail["quantization"]
+    if x.dtype != np.float32 or dtype.kind not in "iu" or not scale:
+        raise ModelFailed(f"The input must be {x.dtype.name}", found=dtype.name)
+    limits = np.iinfo(dtype)
+    levels = np.nan_to_num(np.divide(x, np.float32(scale)), copy=False)
+    np.rint(levels, out=levels)
+    levels += zero_point
+    return np.clip(levels, limits.min, limits.max, out=levels).astype(dtype)
+
+
+def as_real(y: Array, detail: dict[str, Any]) -> Array:
+    """An output as the numbers that it stands for: ``(y - zero_point) * scale`` in float32 where it has a scale.
+
+    Args:
+        detail: of the tensor, as the interpreter gives it.
+    """
+    scale, zero_point = detail["quantization"]
+    if y.dtype.kind not in "iu" or not scale:
+        return y
+    real = y.astype(np.float32)
+    real -= np.float32(zero_point)
+    real *= np.float32(scale)
+    return real
 
 
 def _tflite_tensor(detail: dict[str, Any]) -> TensorTable:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from pixelproof.environment import usable_cores
 from pixelproof.errors import CallError, EnvironmentFault, GraphRefused, ModelFailed, WorkerStopped
 from pixelproof.measure import memory, protocol
+from pixelproof.measure.cost.table import MOST_BYTES, CostTable
 from pixelproof.measure.formats import Kind
 from pixelproof.measure.inbox import DEFAULT_MAX_BYTES
 from pixelproof.measure.protocol import Array, ProtocolError
 from pixelproof.measure.worker_answers import (
     Loaded,
+    costs_from,
     error_from,
     greeting_from,
     largest_output,
     libraries_from,
     loaded_from,
+    not_started,
     scan_from,
     timing_from,
 )
@@ -31,6 +34,8 @@ __all__ = ["Loaded", "Worker"]
 DEFAULT_TIMEOUT_S = 600.0
 START_TIMEOUT_S = 300.0
 DEFAULT_LIFETIME_S = 12 * 3600.0
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Worker:
@@ -93,7 +98,7 @@ class Worker:
             with self._process.limited(START_TIMEOUT_S):
                 self._send({"op": "prepare", "format": kind, "max_payload": 0})
         except WorkerStopped as error:
-            raise _not_started(error) from error
+            raise not_started(error) from error
 
     def ready(self) -> None:
         """Wait until the imports of `prepare` are done.
@@ -109,7 +114,7 @@ class Worker:
                 if not self.sandbox:
                     self._greeted(header)
             except (ModelFailed, WorkerStopped) as error:
-                raise _not_started(error) from error
+                raise not_started(error) from error
             self.libraries.update(libraries_from(header))
 
     def scan(self, path: Path, kind: Kind) -> Scan:
@@ -124,10 +129,7 @@ class Worker:
         except GraphRefused as error:  # too large to be looked into, say
             return Scan(kind, 0, 0, {}, 0, refusals=(Refusal(error.rule, error.found, error.remedy),))
         header, _ = self._ask(request)
-        try:
-            return scan_from(header)
-        except ProtocolError as error:
-            raise self._process.broken(str(error)) from error
+        return self._understood(scan_from, header)
 
     def load(
         self,
@@ -137,11 +139,12 @@ class Worker:
         input_name: str | None = None,
         output_name: str | None = None,
         thorough: bool = True,
+        channels_first: bool = False,
     ) -> Loaded:
         """Scan an artifact, and load it.
 
         Args:
-            thorough: as in `runners.load`; False where another worker has done so, and memory is measured.
+            thorough, channels_first: as in `runners.load`; not thorough where another worker has been.
             input_name, output_name: tensors to use; for None, or where they lack, the artifact's only ones.
 
         Raises:
@@ -151,13 +154,19 @@ class Worker:
             WorkerStopped: the child crashed, or passed a limit.
             EnvironmentFault: the child can't import what the format needs.
         """
+        how = {"threads": self.threads, "thorough": thorough, "channels_first": channels_first}
         names = {"input": input_name, "output": output_name}
-        request = {**self._about("load", path, kind), **names, "threads": self.threads, "thorough": thorough}
-        header, _ = self._ask(request)
-        try:
-            return loaded_from(header)
-        except ProtocolError as error:
-            raise self._process.broken(str(error)) from error
+        header, _ = self._ask({**self._about("load", path, kind), **names, **how})
+        return self._understood(loaded_from, header)
+
+    def cost(self, path: Path, kind: Kind, asked: Mapping[str, Any]) -> CostTable:
+        """What an artifact costs, layer by layer, as `pixelproof.measure.complexity` asks; what is loaded stays.
+
+        Raises:
+            As `load` does.
+        """
+        request = {**self._about("complexity", path, kind), **asked, "threads": self.threads}
+        return self._understood(costs_from, self._ask(request, max_payload=MOST_BYTES)[1])
 
     def run(self, x: Array) -> Array:
         """The model's output for an input (batch, height, width, channels)."""
@@ -178,10 +187,7 @@ class Worker:
     def timed(self, slot: int) -> tuple[float, tuple[int, ...]]:
         """As `time_ms`, with the output's shape; the output itself stays in the child."""
         header, _ = self._ask({"op": "time", "slot": slot})
-        try:
-            return timing_from(header)
-        except ProtocolError as error:
-            raise self._process.broken(str(error)) from error
+        return self._understood(timing_from, header)
 
     def reset_peak(self) -> None:
         """Let the peak of resident memory start again.
@@ -252,6 +258,13 @@ class Worker:
             raise self._process.broken(f"{len(arrays)} arrays in an answer")
         return arrays[0]
 
+    def _understood(self, read: Callable[[T], U], answer: T) -> U:
+        """What an answer says; one that says nothing ends the child."""
+        try:
+            return read(answer)
+        except ProtocolError as error:
+            raise self._process.broken(str(error)) from error
+
     def _ask(
         self, request: dict[str, Any], arrays: Sequence[Array] = (), *, max_payload: int = 0
     ) -> tuple[dict[str, Any], list[Array]]:
@@ -285,14 +298,3 @@ class Worker:
         except ProtocolError as error:
             raise self._process.broken(str(error)) from error
         raise refusal
-
-
-def _not_started(error: ModelFailed | WorkerStopped) -> EnvironmentFault | WorkerStopped:
-    """A child that fails before it has seen a model says nothing about the model."""
-    if isinstance(error, WorkerStopped) and error.reason == "out_of_memory":
-        return error
-    return EnvironmentFault(
-        "The worker must start, and import what the format needs",
-        found=error.found or error.rule,
-        remedy="pixelproof doctor says what is missing.",
-    )

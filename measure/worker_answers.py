@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pixelproof import errors
+from pixelproof.measure.cost import table
 from pixelproof.measure.protocol import MAX_DIMENSIONS, Array, ProtocolError
 from pixelproof.report import Interface
 from pixelproof.safety import SandboxLayer, Scan
@@ -84,6 +85,17 @@ def timing_from(header: dict[str, Any]) -> tuple[float, tuple[int, ...]]:
     return float(ms), tuple(shape)
 
 
+def costs_from(arrays: Sequence[Array]) -> table.CostTable:
+    """The answer to ``complexity``: a table in an array of bytes.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    if len(arrays) != 1 or arrays[0].dtype.name != "uint8" or arrays[0].ndim != 1:
+        raise ProtocolError(f"{len(arrays)} arrays that are no cost table")
+    return table.from_bytes(arrays[0].data)
+
+
 def libraries_from(header: dict[str, Any]) -> dict[str, str]:
     """Names and versions that the worker tells about itself; empty where it tells none."""
     libraries = header.get("libraries")
@@ -108,6 +120,19 @@ def error_from(described: Any) -> errors.PixelproofError:
     if described.get("type") == "model":
         return errors.ModelFailed("The runtime must be able to run the model", found=rule)
     return errors.ModelFailed(rule, found=found, remedy=remedy)
+
+
+def not_started(
+    error: errors.ModelFailed | errors.WorkerStopped,
+) -> errors.EnvironmentFault | errors.WorkerStopped:
+    """A child that fails before it has seen a model says nothing about the model."""
+    if isinstance(error, errors.WorkerStopped) and error.reason == "out_of_memory":
+        return error
+    return errors.EnvironmentFault(
+        "The worker must start, and import what the format needs",
+        found=error.found or error.rule,
+        remedy="pixelproof doctor says what is missing.",
+    )
 
 
 def _unlike(what: str) -> Callable[[str, str, str, str], ProtocolError]:

@@ -64,10 +64,13 @@ class _Session:
                 input_name=request["input"],
                 output_name=request["output"],
                 thorough=request["thorough"],
+                channels_first=request["channels_first"],
             )
             runners.require_small(self.runner.interface)
             loaded = {"interface": self.runner.interface, "used": list(self.runner.used)}
             return {**loaded, "global_statistics": self.runner.global_statistics}, []
+        if operation == "complexity":
+            return {}, [self._cost(request)]
         if operation == "put":
             self.slots[request["slot"]] = aligned(arrays[0])
             return {}, []
@@ -83,6 +86,19 @@ class _Session:
             y = self.runner(x)
             return {"ms": (time.perf_counter() - start) * 1000, "shape": list(y.shape)}, []
         raise RuntimeError(f"no operation {operation!r}")
+
+    def _cost(self, request: dict[str, Any]) -> Array:
+        """A file's cost table, as bytes; the file is scanned, and what is loaded stays."""
+        import numpy as np
+
+        from pixelproof.measure import runners
+        from pixelproof.measure.cost.analysis import analysed
+        from pixelproof.measure.cost.ends import Asked
+
+        path = Path(request["path"])
+        runners.require_clean(self._scan(request), label=path.name)
+        asked = Asked(request["height"], request["width"], request["channels"], request["output"])
+        return np.frombuffer(analysed(path, request["format"], asked, threads=request["threads"]), np.uint8)
 
     def _scan(self, request: dict[str, Any]) -> Scan:
         """What a file holds; read once."""

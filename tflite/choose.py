@@ -88,6 +88,22 @@ def placeholder_shape(graph: Any, tensor: str) -> tuple[int | None, ...] | None:
     return tuple(None if dim.size < 0 else int(dim.size) for dim in node.attr["shape"].shape.dim)
 
 
+def check_variable(declared: tuple[int | None, ...] | None, *, label: str) -> None:
+    """Refuse a graph that is fixed to one size.
+
+    Raises:
+        CallError: its placeholder has a fixed height or width.
+    """
+    if declared is None or len(declared) != 4 or declared[1:3] == (None, None):
+        return
+    found = "x".join("?" if d is None else str(d) for d in declared)
+    remedy = (
+        "Convert the checkpoint again with convert-model, whose .pb takes any size, or leave out --variable."
+    )
+    rule = f"--variable needs a graph of any size, and {label} is fixed"
+    raise CallError(rule, found=f"a placeholder of {found}", remedy=remedy)
+
+
 def check_shape(
     declared: tuple[int | None, ...] | None, asked: tuple[int, int, int, int], *, label: str
 ) -> None:
@@ -107,7 +123,13 @@ def check_shape(
     else:
         wanted = ",".join(str(a if d is None else d) for d, a in zip(declared, asked, strict=True))
         wrong_channels = declared[3] not in (None, asked[3])
-        reason = f"The graph takes {declared[3]} channels" if wrong_channels else "Its placeholder is fixed"
+        reason = f"The graph takes {_channels(declared[3])}" if wrong_channels else "Its placeholder is fixed"
         remedy = f"{reason}: use --input-shape {wanted}" + ("." if wrong_channels else f", or {free}.")
     shape = "x".join(map(str, asked))
     raise CallError(f"{label} must take {shape}", found=f"a placeholder of {found}", remedy=remedy)
+
+
+def _channels(count: int | None) -> str:
+    """A number of channels, with what it usually stands for."""
+    meant = {3: " (RGB)", 4: " (a Bayer mosaic of twice the size, unpacked)"}.get(count or 0, "")
+    return f"{count} channels{meant}"

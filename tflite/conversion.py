@@ -1,151 +1,150 @@
-"""Frozen graph to TFLite at one shape, proven against the graph in fresh processes."""
+"""Frozen graph to TFLite: converted, proven against the graph in fresh processes, and only then written."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from pixelproof.errors import CallError, ModelFailed
+from pixelproof.errors import CallError
 from pixelproof.files import replacing_file
-from pixelproof.measure.graph_def import import_graph, read_graph, reduces_image
-from pixelproof.measure.parity import ParityRow, probe_image, require, row_for, run_artifact, size_ladder
-from pixelproof.measure.protocol import Array
+from pixelproof.measure.graph_def import import_graph, read_graph
+from pixelproof.measure.parity import require
 from pixelproof.measure.worker import Worker
 from pixelproof.temporary import private_tempdir, temporary_folder
-from pixelproof.tflite.choose import check_shape, find_ends, placeholder_shape
-from pixelproof.tflite.converter import to_tflite
+from pixelproof.tflite.choose import check_shape, check_variable, find_ends, placeholder_shape
+from pixelproof.tflite.converter import bound_function
+from pixelproof.tflite.material import Material, choose
+from pixelproof.tflite.proof import GraphSource, Uneven, prove_fixed, prove_variable, require_uneven
+from pixelproof.tflite.quality import require_quality
+from pixelproof.tflite.quantised import Stage, quantised
+from pixelproof.tflite.quantize import FLOAT, Quantization
+from pixelproof.tflite.result import Converted, Shape
 
-Publish = Callable[["Converted"], None]
+__all__ = ["Converted", "convert_pb"]
 
-
-@dataclass(frozen=True)
-class Converted:
-    """A TFLite file and its proof.
-
-    Attributes:
-        path: where it is written; only if it passed.
-        input_name, output_name: tensors of the graph between which it was converted.
-        rows: at its own shape, and at a small uneven one.
-    """
-
-    path: Path
-    input_name: str
-    output_name: str
-    rows: tuple[ParityRow, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether it computes the same picture."""
-        return all(row.passed for row in self.rows)
+Publish = Callable[[Converted], None]
 
 
 def convert_pb(
     model: Path,
     *,
-    shape: tuple[int, int, int, int],
+    shape: Shape,
     input_name: str | None,
     output_name: str | None,
     out: Path,
     publish: Publish | None = None,
+    variable: bool = False,
+    quantization: Quantization = FLOAT,
+    material: Material | None = None,
+    stage: Stage | None = None,
 ) -> Converted:
     """Convert, prove, and only then write.
 
-    The proof is at the file's own shape and, where the graph takes any size, once more converted at a small
-    uneven one.
+    A file of one shape is proven at that shape and, where the graph takes any size, once more converted at a small
+    uneven one; a variable file itself at all of these. A quantised file is compared with the float file of the
+    same run, after that has been proven.
 
     Args:
+        shape: of the file; of a variable one, its channels and the size at which it is proven.
         publish: given the result as soon as it is there, also when the proof fails.
+        variable: leave height and width open.
+        material: images for quantising.
+        stage: begins a stage of so many steps, and gives what is to be told each of them.
 
     Raises:
         ArtifactError: no frozen graph, or one that lacks nodes.
         CallError: unknown nodes, a shape that the graph doesn't take, or ``out`` is the graph itself.
-        ModelFailed: TFLite lacks an operation.
-        ParityBroken: the TFLite file computes another picture; nothing is written.
+        ImageError: a folder or an image is not what it should be.
+        ModelFailed: TFLite lacks an operation, or can't run the quantised file.
+        ParityBroken: the TFLite file computes another picture, or lost its weights; nothing is written.
+        RuleBroken: quantising loses more than the budget; nothing is written.
         EnvironmentFault: the converter fails, or the folder can't be written.
     """
+    started = time.monotonic()
     if out.resolve() == model.resolve():
         raise CallError("--out must not be the graph itself", found=str(out))
-    graph = read_graph(str(model))
-    import_graph(graph, label=model.name)
-    ends = find_ends(graph, input_name=input_name, output_name=output_name, label=model.name)
-    declared = placeholder_shape(graph, ends[0])
-    check_shape(declared, shape, label=model.name)
-    with (
-        replacing_file(out) as temporary,
-        private_tempdir(),
-        temporary_folder("pixelproof-tflite-") as folder,
-    ):
-        made = folder / out.name
-        made.write_bytes(to_tflite(graph, input_name=ends[0], output_name=ends[1], shape=shape))
-        rows = _prove(model, graph, ends, shape, made, declared)
-        done = Converted(path=out, input_name=ends[0], output_name=ends[1], rows=tuple(rows))
-        if publish is not None:
-            publish(done)
-        require(rows)
-        temporary.write_bytes(made.read_bytes())
+    asked = _Asked(model, out, (input_name, output_name), shape, variable, quantization)
+    with Worker() as worker:
+        worker.prepare("pb")  # its imports run while the graph is read and converted
+        source = _source(asked, worker)
+        material = material or Material()
+        chosen = None
+        if quantization.kind != "none":
+            chosen = choose(material, quantization, channels=shape[3])
+        with (
+            replacing_file(out) as temporary,
+            private_tempdir(),
+            temporary_folder("pixelproof-tflite-") as folder,
+        ):
+            made = folder / out.name
+            done, uneven = _float(asked, source, made, started)
+            if chosen is not None and done.equal:
+                multiple = 1 if uneven is None else uneven.multiple
+                done = quantised(
+                    done, source, made, chosen=chosen, material=material, multiple=multiple, stage=stage
+                )
+            worker.close()
+            done = replace(done, prove_s=time.monotonic() - started - done.convert_s)
+            if publish is not None:
+                publish(done)
+            require(done.rows)
+            if done.quality is not None:
+                require_quality(done.quality, quantization, label=out.name)
+            temporary.write_bytes(made.read_bytes())
     return done
 
 
-def _prove(
-    model: Path,
-    graph: Any,
-    ends: tuple[str, str],
-    shape: tuple[int, int, int, int],
-    made: Path,
-    declared: tuple[int | None, ...] | None,
-) -> list[ParityRow]:
-    is_global = reduces_image(graph)
-    full = probe_image(*shape[1:])
-    rows = []
-    with Worker() as source:
-        source.load(model, "pb", input_name=ends[0], output_name=ends[1])
-        expected = source.run(full)
-        (output,) = run_artifact(made, "tflite", [full])
-        rows.append(
-            row_for(
-                artifact=made.name,
-                kind="tflite",
-                source=expected,
-                output=output,
-                shape=shape[1:3],
-                global_statistics=is_global,
-                float64=lambda: source.run_float64(full),
-            )
-        )
-        odd = _odd_probe(source, shape, declared)
-        if odd is not None:
-            probe, expected = odd
-            at_odd = made.with_name(f"{made.name}.odd")
-            bound = (1, probe.shape[1], probe.shape[2], shape[3])
-            at_odd.write_bytes(to_tflite(graph, input_name=ends[0], output_name=ends[1], shape=bound))
-            (output,) = run_artifact(at_odd, "tflite", [probe])
-            rows.append(
-                row_for(
-                    artifact=f"{made.name} (converted at this size)",
-                    kind="tflite",
-                    source=expected,
-                    output=output,
-                    shape=(bound[1], bound[2]),
-                    global_statistics=is_global,
-                    float64=lambda: source.run_float64(probe),
-                )
-            )
-    return rows
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be converted, and to what; ``names`` are the user's for the ends."""
+
+    model: Path
+    out: Path
+    names: tuple[str | None, str | None]
+    shape: Shape
+    variable: bool
+    quantization: Quantization
 
 
-def _odd_probe(
-    source: Worker, shape: tuple[int, int, int, int], declared: tuple[int | None, ...] | None
-) -> tuple[Array, Array] | None:
-    """The first small size that the graph runs at, with its output; None where it is fixed, or runs at none."""
-    height, width = (None, None) if declared is None else declared[1:3]
-    if height is not None and width is not None:
-        return None
-    for rung in size_ladder():
-        probe = probe_image(height or rung[0][0], width or rung[0][1], shape[3])
-        try:
-            return probe, source.run(probe)
-        except ModelFailed:
-            continue
-    return None
+def _source(asked: _Asked, worker: Worker) -> GraphSource:
+    """The graph with its ends, looked at; its worker has not loaded it yet."""
+    graph, label = read_graph(str(asked.model)), asked.model.name
+    import_graph(graph, label=label)
+    ends = find_ends(graph, input_name=asked.names[0], output_name=asked.names[1], label=label)
+    declared = placeholder_shape(graph, ends[0])
+    if asked.variable:
+        check_variable(declared, label=label)
+    check_shape(declared, asked.shape, label=label)
+    if asked.variable:
+        bound_function(graph, input_name=ends[0], output_name=ends[1], shape=asked.shape)
+    return GraphSource(graph, worker, ends, declared)
+
+
+def _float(asked: _Asked, source: GraphSource, made: Path, started: float) -> tuple[Converted, Uneven | None]:
+    """The float file in ``made`` with its proof; of a variable one, the small sizes at which it was proven."""
+    shape = asked.shape
+    file = source.convert((1, None, None, shape[3]) if asked.variable else shape)
+    made.write_bytes(file.data)
+    convert_s = time.monotonic() - started
+    source.worker.load(asked.model, "pb", input_name=source.ends[0], output_name=source.ends[1])
+    label = asked.out.name if asked.quantization.kind == "none" else f"{asked.out.name} in float"
+    uneven = require_uneven(source, shape[3], label=asked.model.name) if asked.variable else None
+    if uneven is None:
+        rows = prove_fixed(source, made, shape, label=label)
+    else:
+        rows = prove_variable(source, made, shape, uneven, label=label)
+    done = Converted(
+        path=asked.out,
+        input_name=source.ends[0],
+        output_name=source.ends[1],
+        rows=tuple(rows),
+        shape=shape,
+        variable=asked.variable,
+        quantization=asked.quantization,
+        weights=file.weights,
+        size_bytes=len(file.data),
+        convert_s=convert_s,
+    )
+    return done, uneven

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,7 +106,7 @@ def test_a_fixed_placeholder_of_another_shape_is_refused(
     assert not (tmp_path / "fixed.tflite").exists()
     answer = call("pb2tflite", str(fixed), "--input-shape", "1,16,24,3")
     assert answer.code == 2
-    assert "4 channels" in answer.err
+    assert "The graph takes 4 channels (a Bayer mosaic of twice the size, unpacked)" in answer.err
     assert call("pb2tflite", str(fixed), "--input-shape", "1,16,24,4").code == 0
 
 
@@ -156,18 +158,35 @@ def test_an_operation_that_tflite_lacks_is_named(
     )
     answer = call("pb2tflite", str(graph), "--input-shape", "1,16,24,3")
     assert answer.code == 1  # the graph is refused; neither the call nor pixelproof is at fault
-    assert "TFLite must have every operation; found AdjustHue. Replace" in answer.err
+    assert "TFLite must have every operation; found AdjustHue (node AdjustHue). Replace" in answer.err
     assert not (tmp_path / "hue.tflite").exists()
+
+
+def test_every_node_of_lacking_operations_is_looked_for(
+    call: Call, tf: Any, save_graph: Callable[..., Path], tmp_path: Path
+) -> None:
+    def build(x: Any) -> Any:
+        for number in range(5):
+            x = tf.raw_ops.Erf(x=x, name=f"bend_{number}")
+        large = tf.raw_ops.ResizeBicubic(images=x, size=[32, 48], name="enlarge")
+        tf.raw_ops.Erf(x=large, name="leftover")
+        return large
+
+    graph = save_graph(tmp_path / "two.pb", build, (1, 16, 24, 3))
+    answer = call("pb2tflite", str(graph), "--input-shape", "1,16,24,3", "--output-arrays", "y_out")
+    assert answer.code == 1
+    found = "Erf (nodes bend_0, bend_1, bend_2 and 2 more), ResizeBicubic (node enlarge)"
+    assert found in answer.err and "bilinear" in answer.err and "leftover" not in answer.err
 
 
 def test_a_file_that_computes_another_picture_is_not_written(
     call: Call, shift: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pixelproof.tflite import conversion
+    from pixelproof.tflite import proof
 
-    right = conversion.to_tflite
+    right = proof.make_tflite
 
-    def wrong(graph: Any, **options: Any) -> bytes:
+    def wrong(graph: Any, **options: Any) -> Any:
         changed = type(graph)()
         changed.CopyFrom(graph)
         for node in changed.node:
@@ -178,7 +197,7 @@ def test_a_file_that_computes_another_picture_is_not_written(
                 break
         return right(changed, **options)
 
-    monkeypatch.setattr(conversion, "to_tflite", wrong)
+    monkeypatch.setattr(proof, "make_tflite", wrong)
     out = tmp_path / "wrong.tflite"
     answer = call("pb2tflite", str(shift), "--input-shape", "1,16,24,3", "--out", str(out), "--json", "-")
     assert answer.code == 1
@@ -300,10 +319,15 @@ def test_a_size_that_the_graph_can_not_have(
     graph = save_graph(tmp_path / "unet.pb", build, (1, None, None, 3))
     answer = call("pb2tflite", str(graph), "--input-shape", "1,20,36,3")
     assert answer.code == 2
-    assert "The graph must take the shape" in answer.err and "multiples of 16 or 32" in answer.err
+    assert "The graph must take the shape; found 1,20,36,3: Dimensions must be equal" in answer.err
+    assert "A size near to it that the graph takes: --input-shape 1,24,40,3." in answer.err
     answer = call("pb2tflite", str(graph), "--input-shape", "1,16,40,3", "--json", "-")
     assert answer.code == 0, answer.err
-    sizes = [(row["height"], row["width"]) for row in json.loads(answer.out)["rows"]]
+    document = json.loads(answer.out)
+    assert document["shape"] == [1, 16, 40, 3]
+    assert (document["quantize"], document["io"], document["quality"]) == ("none", "float32", None)
+    assert document["convert_s"] > 0 < document["prove_s"]
+    sizes = [(row["height"], row["width"]) for row in document["rows"]]
     assert sizes[0] == (16, 40) and (sizes[1][0] % 8, sizes[1][1] % 8) == (0, 0)
 
 
@@ -320,3 +344,64 @@ def test_a_foreign_graph_from_its_checkpoint(call: Call, shared_data: Path, tmp_
     with np.load(shared_data / "mai2021_isp" / "punet_8.npz") as pair:
         assert np.abs(output_of(out, pair["x"]) - pair["y"]).max() < 1e-4
     assert call("compare", str(graph), str(out)).code == 0
+
+
+def test_the_page_names_every_option_and_every_key(call: Call, shift: Path, tmp_path: Path) -> None:
+    from pixelproof.tflite.commands import pb2tflite
+
+    page = Path(__file__).resolve().parents[2] / "docs" / "pb2tflite.md"
+    if not page.is_file():
+        pytest.skip("the pages are in the checkout only")
+    told = page.read_text(encoding="utf-8")
+    options = [o for p in pb2tflite.params for o in p.opts if o.startswith("--")]
+    assert {"--quantize", "--variable", "--targets"} <= set(options)
+    assert [name for name in options if f"`{name}" not in told] == []
+    out = tmp_path / "made.tflite"
+    answer = call(
+        "pb2tflite", str(shift), "--input-shape", "1,16,24,3", "--quantize", "fp16", "--json", "-",
+        "--out", str(out),
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    document = json.loads(answer.out)
+    inner = [*document["quality"], *document["quality"]["images"][0], *document["weights"]]
+    assert [key for key in (*document, *inner) if f"`{key}`" not in told] == []
+
+
+def test_the_converter_comes_without_the_rest_and_makes_room_for_it(shift: Path, tmp_path: Path) -> None:
+    """In a process of its own: other tests have imported TensorFlow as a whole."""
+    out, whole = tmp_path / "made.tflite", tmp_path / "whole.tflite"
+    script = f"""
+import sys
+from pathlib import Path
+from pixelproof.tflite.converter_import import converter_imported
+def convert(out):
+    from pixelproof.tflite.conversion import convert_pb
+    convert_pb(Path({str(shift)!r}), shape=(1, 16, 24, 3), input_name=None, output_name=None, out=Path(out))
+with converter_imported():
+    convert({str(out)!r})
+    print("keras" in sys.modules, hasattr(sys.modules["tensorflow"], "__version__"))
+    import tensorflow
+    print(tensorflow.reduce_sum([1, 2]).numpy(), hasattr(sys.modules["tensorflow"], "__version__"))
+with converter_imported():
+    convert({str(whole)!r})
+import tensorflow as tf
+print(tf.keras.layers.Dense(2)(tf.ones((1, 3))).shape, tf.executing_eagerly())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n") == ["False False", "3 True", "(1, 2) True", ""]
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_a_tensorflow_that_can_not_be_imported_is_the_environments_fault(shift: Path, tmp_path: Path) -> None:
+    """The package is there and half of it is missing, as after a broken installation."""
+    (tmp_path / "tensorflow" / "python").mkdir(parents=True)
+    for folder in ("tensorflow", "tensorflow/python"):
+        (tmp_path / folder / "__init__.py").write_text("")
+    script = "from pixelproof.cli import pb2tflite; pb2tflite()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(shift), "--input-shape", "1,16,24,3"],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "TensorFlow must be there; found No module named" in done.stderr

@@ -1,0 +1,1 @@
+"""What a network costs, read off its file: parameters, multiply-accumulates, activations."""

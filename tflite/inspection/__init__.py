@@ -1,0 +1,1 @@
+"""What a TFLite file holds, what its operations cost, and what phones think of it."""
