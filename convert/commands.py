@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from pixelproof.convert.plan import Request
 
 
 @click.command("convert-model")
 @click.option(
     "--model", required=True, help="Registered name (pixelproof models), FILE.py:FUNCTION or a .keras."
 )
-@click.option("--ckpt", type=click.Path(path_type=Path), help="Checkpoint: TF1, .weights.h5 or .keras.")
+@click.option(
+    "--ckpt",
+    type=click.Path(path_type=Path),
+    help="Checkpoint: TF1, .weights.h5, .keras, .pth, .safetensors.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder [models_converted/<checkpoint's name>].")
 @click.option(
     "--format", "formats", default="pb,savedmodel,tflite,onnx", show_default=True, help="What to write."
@@ -35,6 +43,11 @@ import click
     default=None,
     help="Whether punet normalises [read off a TF1 checkpoint, else no].",
 )
+@click.option(
+    "--data-range",
+    type=click.FloatRange(min=0, min_open=True),
+    help="255 for a network trained on 0..255, 1 for [0, 1]; of the efficient networks [read off the weights].",
+)
 @click.option("--input-name", default="input", show_default=True, help="Node name of the input.")
 @click.option("--output-name", default="output", show_default=True, help="Node name of the output.")
 @click.option("--clip", is_flag=True, help="Put the clip to [0, 1] into the graph.")
@@ -49,6 +62,7 @@ def convert_model(
     input_shape: str | None,
     num_maps_base: int | None,
     instance_norm: bool | None,
+    data_range: float | None,
     input_name: str,
     output_name: str,
     clip: bool,
@@ -78,7 +92,7 @@ def convert_model(
 
     start = time.monotonic()
     console = Console(json_to)
-    options = {"num_maps_base": num_maps_base, "instance_norm": instance_norm}
+    options = {"num_maps_base": num_maps_base, "instance_norm": instance_norm, "data_range": data_range}
     request = Request(
         model=model,
         checkpoint=ckpt,
@@ -101,8 +115,24 @@ def convert_model(
     console.line(
         f"Written to {request.folder} with the proof in parity.json; {time.monotonic() - start:.1f} s."
     )
-    track = _usual_track(model, request.folder.name)
-    console.next_step(f"validate-pb {shlex.quote(str(request.files[0]))} --track {track}")
+    console.next_step(_next(request, shlex.quote(str(request.files[0]))))
+
+
+def _next(request: Request, artifact: str) -> str:
+    """The command that a participant types now."""
+    challenge = "pirm2018"
+    if request.is_registered:
+        from pixelproof.models import registry
+
+        challenge = registry.spec(request.model).challenge or challenge
+    if challenge == "pirm2018":
+        return f"validate-pb {artifact} --track {_usual_track(request.model, request.folder.name)}"
+    from pixelproof.challenge import load_challenge
+
+    submission = load_challenge(challenge).submission
+    if submission is not None and submission.formats == ("tflite",) and request.formats[0] == "pb":
+        return f"pb2tflite {artifact} --challenge {challenge}"
+    return f"validate-pb {artifact} --challenge {challenge}"
 
 
 def _usual_track(model: str, checkpoint: str) -> str:

@@ -135,6 +135,8 @@ def _note_source(source: Source, plan: Plan, note: Note) -> None:
     weights = source.weights
     used = f": {weights.used} weights used ({weights.format})" if weights else ""
     note(f"{source.label}{used}")
+    if weights and weights.taken:
+        note(f"  of the file's dictionaries: {weights.taken}")
     if weights and weights.reported:
         note(f"  left out: {len(weights.reported)} optimizer slots and counters ({weights.reported[0]}, ...)")
     if weights and weights.surplus:
@@ -158,6 +160,7 @@ def _document(source: Source, exported: Sequence[Exported], plan: Plan) -> dict[
         read = {
             "format": weights.format,
             "used": weights.used,
+            "taken": weights.taken,
             "reported": weights.reported,
             "surplus": weights.surplus,
         }

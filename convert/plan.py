@@ -133,7 +133,7 @@ def default_folder(model: str, checkpoint: Path | None) -> Path:
         name = locate(checkpoint).path.name
     else:
         name = Path(model.rpartition(".py:")[0] or model).name
-    for ending in (".weights.h5", ".keras", ".h5", ".ckpt"):
+    for ending in (".weights.h5", ".keras", ".h5", ".ckpt", ".pth", ".pt", ".safetensors"):
         name = name.removesuffix(ending)
     return Path("models_converted") / (name or "model")
 

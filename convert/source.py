@@ -206,7 +206,12 @@ def keras_source(
             found=one_line(error),
             remedy=size_hint(error),
         ) from error
-    shapes, outputs = run_probes(lambda x: clipped(np.asarray(function(tf.constant(x))), ends), probes)
+    # Eagerly, layer by layer: a traced function runs through the graph optimiser that the .pb runs through too, and
+    # would share its faults. TensorFlow 2.21 fuses convolution, bias, addition and leaky ReLU into one whose slope
+    # is 0.2 whatever was asked for.
+    shapes, outputs = run_probes(
+        lambda x: clipped(np.asarray(model(tf.constant(x), training=False)), ends), probes
+    )
     frozen, input_tensor, output_tensor = freeze_function(function)
     graph = tidy(
         frozen,

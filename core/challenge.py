@@ -13,16 +13,20 @@ from pixelproof.errors import CallError, ChallengeError, did_you_mean
 from pixelproof.rules import (
     Bayer,
     Companion,
+    ComplexityRules,
     Degrade,
     Fidelity,
     Format,
+    Gates,
     Limits,
     Mai2021Scores,
     Mai2022Scores,
     Mail,
+    Metric,
     MsSsim,
     PeakMemory,
     Psnr,
+    Ranking,
     Runtime,
     Scores,
     ScoreWeights,
@@ -36,16 +40,20 @@ __all__ = [
     "Bayer",
     "Challenge",
     "Companion",
+    "ComplexityRules",
     "Degrade",
     "Fidelity",
     "Format",
+    "Gates",
     "Limits",
     "Mai2021Scores",
     "Mai2022Scores",
     "Mail",
+    "Metric",
     "MsSsim",
     "PeakMemory",
     "Psnr",
+    "Ranking",
     "Runtime",
     "ScoreWeights",
     "Scores",
@@ -159,6 +167,8 @@ def _check_meaning(challenge: Challenge, fail: Fail) -> None:
             raise fail(f"{here}.fidelity", "must have either inputs or degrade", found, "")
         if fidelity is not None and fidelity.bayer is not None:
             _check_bayer(f"{here}.fidelity.bayer", track, fidelity.bayer, fail)
+        if track.ranking is not None:
+            _check_ranking(f"{here}.ranking", track, track.ranking, fail)
         if track.contract.fixed_size is not None and track.contract.any_resolution:
             found = "any_resolution as well"
             raise fail(f"{here}.contract.fixed_size", "must be alone", found, "Set any_resolution = false.")
@@ -205,6 +215,18 @@ def _score_numbers(scores: Scores | Mai2021Scores | Mai2022Scores | None) -> dic
         case Mai2022Scores():
             return {"constant": scores.constant}
     return {}
+
+
+def _check_ranking(here: str, track: Track, ranking: Ranking, fail: Fail) -> None:
+    if not ranking.metrics:
+        raise fail(f"{here}.metrics", "must name at least one metric", "none", "")
+    if ranking.method == "weighted" and set(ranking.weights) != set(ranking.metrics):
+        found = ", ".join(ranking.weights) or "none"
+        raise fail(f"{here}.weights", "must give one weight for each metric", found, "")
+    if ranking.method == "rank_sum" and ranking.weights:
+        raise fail(f"{here}.weights", "must go with method = 'weighted'", "rank_sum", "")
+    if track.complexity is None and {"params", "flops", "activations"} & set(ranking.metrics):
+        raise fail(f"{here}.metrics", "must be measured: the track needs [complexity]", "none", "")
 
 
 def _check_bayer(here: str, track: Track, bayer: Bayer, fail: Fail) -> None:

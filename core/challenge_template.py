@@ -27,6 +27,7 @@ warn_range = [0.0, 1.0]        # output values that leave it give a warning
 fail_range = [-0.25, 1.25]     # output values that leave it break the rule
 any_resolution = true          # whether every height and width must be taken
 # fixed_size = [544, 960] goes with any_resolution = false: the size that the file must state.
+#layouts = ["NHWC"]             # and "NCHW", for .onnx of PyTorch
 #dtypes = ["float32"]           # types that the ends may have
 minimum_size = 1               # smallest height and width
 size_multiple = 1              # height and width are multiples of this
@@ -40,6 +41,8 @@ size_multiple = 1              # height and width are multiples of this
 [tracks.main.fidelity]
 targets = "targets"
 inputs = "inputs"
+#input_suffix = ""              # inputs are named as targets, with this behind: "x4" for 0801x4.png
+#modcrop = false                # cut targets to multiples of the scale
 # Instead of inputs: degrade = { factor = 4, restore_size = true, filter = "pillow-bicubic" }
 # With channels = [4, 3] inputs are RAW: bayer = { cfa = "RGGB", white_level = 1020, black_level = 0 }
 psnr = { crop_border = 0, clip = true, round_to_8_bit = false }
@@ -49,6 +52,7 @@ psnr = { crop_border = 0, clip = true, round_to_8_bit = false }
 #[tracks.main.companion]
 #member = "model_none.tflite"
 #tolerance = 1e-4
+#quantised_psnr_db = 40.0
 
 # Images on which speed is compared with a baseline; without a baseline the model is timed alone.
 #[tracks.main.runtime]
@@ -56,6 +60,22 @@ psnr = { crop_border = 0, clip = true, round_to_8_bit = false }
 #baseline = "srcnn"
 #height = 720
 #width = 1280
+# every_image = true times each image at its own size; the mean counts. Then no baseline.
+
+# Fidelity that must be reached.
+#[tracks.main.gates]
+#psnr_db = 29.0
+
+# What the network costs, and how reports are ranked by it: rank_sum, or weighted with weights.
+#[tracks.main.complexity]
+#convention = "ntire2022"       # or "fvcore", "2xmac"
+#height = 256
+#width = 256
+
+#[tracks.main.ranking]
+#metrics = ["runtime", "params", "flops"]
+#method = "rank_sum"
+# weights = { runtime = 0.7, flops = 0.15, params = 0.15 } go with method = "weighted".
 
 # total = alpha (PSNR - psnr_baseline) + beta (MS-SSIM - ssim_baseline) + gamma min(speed-up, speedup_cap)
 #[tracks.main.scores]

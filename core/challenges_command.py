@@ -158,7 +158,18 @@ def _track_rows(track: Track) -> Rows:
         run = track.runtime
         how = "alone" if run.baseline is None else f"beside {run.baseline}"
         on = "an artificial image" if run.images is None else run.images
-        rows.append(("runtime", f"{how} on {on} ({run.height}x{run.width})"))
+        size = "mean over all, each at its own size" if run.every_image else f"{run.height}x{run.width}"
+        rows.append(("runtime", f"{how} on {on} ({size})"))
+    if track.gates is not None:
+        rows.append(("PSNR gate", f"at least {track.gates.psnr_db:.2f} dB"))
+    if track.complexity is not None:
+        cost = track.complexity
+        rows.append(("complexity", f"as {cost.convention} counts, at {cost.height}x{cost.width}"))
+    if track.ranking is not None:
+        order = track.ranking
+        weights = ", ".join(f"{weight:g} {name}" for name, weight in order.weights.items())
+        by = f"weights {weights}" if weights else " + ".join(order.metrics)
+        rows.append(("ranking", f"{order.method.replace('_', ' ')}: {by}"))
     return [*rows, *_score_rows(track)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pixelproof.errors import CallError
 
@@ -21,6 +22,7 @@ class Contract:
         minimum_size: smallest height and width that the architecture allows.
         size_multiple: height and width must be multiples of this.
         fixed_size: (height, width) of the input that the file must state, where the rules fix one.
+        layouts: orders of the dimensions that an .onnx may have; the other formats are always NHWC.
         dtypes: types that the two ends may have; whole numbers stand for [0, 1] by the file's own quantisation.
     """
 
@@ -34,6 +36,7 @@ class Contract:
     minimum_size: int = 1
     size_multiple: int = 1
     fixed_size: tuple[int, int] | None = None
+    layouts: tuple[Literal["NHWC", "NCHW"], ...] = ("NHWC",)
     dtypes: tuple[str, ...] = ("float32",)
 
     def allows(self, height: int, width: int) -> bool:

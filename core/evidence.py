@@ -106,6 +106,9 @@ class Runtime:
 
     ``baseline`` is the graph that was timed against, where it was not the shipped one. A model that was timed
     alone has neither speed-up nor baseline; then ``converged`` is about its own time.
+
+    ``interval_ms`` is the 95 % interval of the model's own time. Where each image was timed at its own size,
+    ``mean_ms`` is the mean over the ``images``, and ``height`` and ``width`` are the largest one's.
     """
 
     latency_ms: Percentiles
@@ -119,6 +122,9 @@ class Runtime:
     threads: int
     samples: RuntimeSamples
     baseline: Artifact | None = None
+    interval_ms: tuple[float, float] | None = None
+    mean_ms: float | None = None
+    images: int | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,8 @@ class Companion:
         artifact: the file; None where there is none.
         path: where it was looked for.
         max_abs: largest absolute difference from the judged file's output on one input of its size.
+        psnr_db: of the two outputs, both in [0, 1] nominally.
+        is_quantised: whether one of the two computes in whole numbers.
         error: why it could not be compared, or None.
     """
 
@@ -155,7 +163,22 @@ class Companion:
     interface: Interface | None = None
     size_trials: tuple[SizeTrial, ...] | None = None
     max_abs: float | None = None
+    psnr_db: float | None = None
+    is_quantised: bool = False
     error: str | None = None
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """What the network costs at one input size, under a named convention: see measure/complexity.py."""
+
+    convention: str
+    height: int
+    width: int
+    params: int
+    flops: int
+    activations: int
+    conv_layers: int
 
 
 @dataclass(frozen=True)
@@ -179,4 +202,6 @@ class Evidence:
     memory: Memory | None = None
     memory_error: str | None = None
     companion: Companion | None = None
+    complexity: Complexity | None = None
+    complexity_error: str | None = None
     stopped: str | None = None

@@ -13,6 +13,7 @@ from pixelproof.evidence import (
     NOISE,
     Artifact,
     Companion,
+    Complexity,
     Evidence,
     Fidelity,
     ImageFidelity,
@@ -35,6 +36,7 @@ __all__ = [
     "Artifact",
     "CheckResult",
     "Companion",
+    "Complexity",
     "Environment",
     "Evidence",
     "Fidelity",
@@ -105,6 +107,7 @@ class Report:
     rules_sha256: str
     measured_as_sha256: str
     mos: float | None = None
+    psnr_gate: float | None = None
     schema_version: int = SCHEMA_VERSION
 
     @property

@@ -9,6 +9,7 @@ from typing import Literal
 from pixelproof.contract import Contract
 
 Format = Literal["pb", "savedmodel", "tflite", "onnx"]
+Metric = Literal["runtime", "params", "flops", "activations", "memory"]
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,19 @@ class MsSsim:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Which pairs are compared, and how. Folders start at the challenge's data folder."""
+    """Which pairs are compared, and how. Folders start at the challenge's data folder.
+
+    An input bears its target's name, with ``input_suffix`` behind the stem. With ``modcrop`` a target that is larger
+    than the output by less than the scale loses those rows and columns at the bottom and right.
+    """
 
     targets: str
     psnr: Psnr
     inputs: str | None = None
     degrade: Degrade | None = None
     bayer: Bayer | None = None
+    input_suffix: str = ""
+    modcrop: bool = False
     ms_ssim: MsSsim | None = None
 
 
@@ -83,13 +90,46 @@ class Fidelity:
 class Runtime:
     """Images on which speed is measured, and the baseline graph (a name under validate/baselines).
 
-    Without images an artificial one of that size is taken; without a baseline the model is timed alone.
+    Without images an artificial one of that size is taken; without a baseline the model is timed alone. With
+    ``every_image`` each image of the folder is timed at its own size, and the figure is the mean over them.
     """
 
     images: str | None = None
     baseline: str | None = None
     height: int = 720
     width: int = 1280
+    every_image: bool = False
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What must be reached to be ranked at all: fidelity in dB."""
+
+    psnr_db: float
+
+
+@dataclass(frozen=True)
+class ComplexityRules:
+    """How a network's cost is counted: see measure/complexity.py for the conventions."""
+
+    convention: Literal["ntire2022", "fvcore", "2xmac"]
+    height: int = 256
+    width: int = 256
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How the reports of a track are ranked among each other; smaller figures are better.
+
+    Attributes:
+        metrics: by whose ranks; with one of them its own order counts.
+        method: ``rank_sum`` adds the ranks; ``weighted`` adds ``weights[m] * exp(2 x / x of the baseline)``.
+        weights: of ``weighted``, one for each metric.
+    """
+
+    metrics: tuple[Metric, ...]
+    method: Literal["rank_sum", "weighted"] = "rank_sum"
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -150,10 +190,13 @@ class Companion:
     Attributes:
         member: its name in the zip; it lies beside the judged file under this name, unless the call says otherwise.
         tolerance: largest absolute difference that the two may have on one input of the judged file's size.
+        quantised_psnr_db: where one of them computes in whole numbers, their outputs on that input must be so close
+            instead: two calibrations of one network give other roundings.
     """
 
     member: str
     tolerance: float = 1e-4
+    quantised_psnr_db: float = 40.0
 
 
 @dataclass(frozen=True)
@@ -167,6 +210,9 @@ class Track:
     runtime: Runtime | None = None
     scores: Scores | Mai2021Scores | Mai2022Scores | None = None
     companion: Companion | None = None
+    gates: Gates | None = None
+    complexity: ComplexityRules | None = None
+    ranking: Ranking | None = None
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,16 @@ def paired_ratio(first_ms: Sequence[float], second_ms: Sequence[float]) -> Ratio
     return Ratio(value=math.exp(centre), low=math.exp(centre - half), high=math.exp(centre + half))
 
 
+def interval_ms(samples_ms: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of a time, by the method of `paired_ratio`.
+
+    Args:
+        samples_ms: at least two.
+    """
+    ratio = paired_ratio(samples_ms, [1.0] * len(samples_ms))
+    return 1.0 / ratio.high, 1.0 / ratio.low
+
+
 def alone(
     call: Callable[[int], float],
     *,

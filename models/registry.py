@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 Builder = Callable[..., "keras.Model"]
 TF1Names = Callable[["keras.Model"], Mapping[str, str]]
 TF1Options = Callable[[Mapping[str, tuple[int, ...]]], Mapping[str, object]]
+TorchNames = Callable[["keras.Model"], Mapping[str, str]]
+TorchOptions = Callable[[Mapping[str, tuple[int, ...]]], Mapping[str, object]]
 BuilderT = TypeVar("BuilderT", bound=Builder)
 
 _PLAIN = Contract()
 _ATTRIBUTE = "model_specs"
-_NO_ARCHITECTURES = frozenset({"registry", "layers", "commands"})
+_NO_ARCHITECTURES = frozenset({"registry", "layers", "esa", "commands"})
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class ModelSpec:
         tf1_options: reads the architecture's options off the shapes of a TF1 checkpoint's variables, by name
             without scope; None where it has none.
         size: (height, width) that a TFLite file has unless another is asked for.
+        torch_names: the rule from the paths of a built model's weights to their names in PyTorch state dicts,
+            without a prefix; None where no PyTorch weights are known.
+        torch_options: reads the architecture's options off the shapes of a state dict's tensors, by name without
+            prefix; gives nothing where they aren't this architecture's.
     """
 
     name: str
@@ -58,6 +64,8 @@ class ModelSpec:
     tf1_names: TF1Names | None = None
     tf1_options: TF1Options | None = None
     size: tuple[int, int] = (720, 1280)
+    torch_names: TorchNames | None = None
+    torch_options: TorchOptions | None = None
 
 
 def register(
@@ -69,18 +77,23 @@ def register(
     tf1_names: TF1Names | None = None,
     tf1_options: TF1Options | None = None,
     size: tuple[int, int] = (720, 1280),
+    torch_names: TorchNames | None = None,
+    torch_options: TorchOptions | None = None,
 ) -> Callable[[BuilderT], BuilderT]:
     """Mark a function of a module in this folder as an architecture.
 
     Args:
-        name, source, challenge, contract, tf1_names, tf1_options, size: see :class:`ModelSpec`.
+        name, source, challenge, contract, tf1_names, tf1_options, size, torch_names, torch_options: see
+            :class:`ModelSpec`.
 
     Returns:
         A decorator that hands the function back with its specification attached.
     """
 
     def attach(build: BuilderT) -> BuilderT:
-        spec = ModelSpec(name, build, source, challenge, contract, tf1_names, tf1_options, size)
+        spec = ModelSpec(
+            name, build, source, challenge, contract, tf1_names, tf1_options, size, torch_names, torch_options
+        )
         setattr(build, _ATTRIBUTE, (*getattr(build, _ATTRIBUTE, ()), spec))
         return build
 

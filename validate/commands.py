@@ -59,7 +59,7 @@ _MEASURING = (
 )
 @click.option(
     "--only",
-    help="Groups to judge, commas between: contract range resolution size fidelity runtime memory.",
+    help="Groups to judge, commas between: contract range resolution size fidelity runtime memory complexity.",
 )
 @click.option("--skip", help="Groups to leave out.")
 @click.option(
@@ -81,6 +81,7 @@ _MEASURING = (
     help="Refuse to judge where neither Landlock nor bubblewrap locks the model in; for strangers' files.",
 )
 @click.option("--mos", type=float, help="Mean opinion score that replaces MS-SSIM in the scores.")
+@click.option("--psnr-gate", type=float, help="Gate in dB, in place of the challenge's; for other images.")
 @click.option(
     "--recheck",
     type=click.Path(path_type=Path),
@@ -106,6 +107,7 @@ def validate_pb(
     total_time_limit: float,
     require_sandbox: bool,
     mos: float | None,
+    psnr_gate: float | None,
     recheck: Path | None,
     json_to: str | None,
 ) -> None:
@@ -134,7 +136,9 @@ def validate_pb(
 
         _check_recheck(ctx, model)
         saved = read_report(recheck)
-        report = rejudge(saved, challenge_name=challenge, track_name=track, mos=mos, groups=groups)
+        report = rejudge(
+            saved, challenge_name=challenge, track_name=track, mos=mos, psnr_gate=psnr_gate, groups=groups
+        )
     else:
         options = Options(
             groups=groups,
@@ -147,7 +151,9 @@ def validate_pb(
             total_time_limit_s=total_time_limit,
             require_sandbox=require_sandbox,
         )
-        report = _judged(console, rules, challenge, model, track, data=data, options=options, mos=mos)
+        report = _judged(
+            console, rules, challenge, model, track, data=data, options=options, scoring=(mos, psnr_gate)
+        )
     show(console, report, rules)
     console.json(report.to_json(), what="Report")
     named = {
@@ -157,6 +163,7 @@ def validate_pb(
         "--companion": companion,
         "--threads": threads,
         "--mos": mos,
+        "--psnr-gate": psnr_gate,
     }
     how = [word for option, value in named.items() if value is not None for word in (option, str(value))]
     how += ["--require-sandbox"] if require_sandbox else []
@@ -173,12 +180,12 @@ def _judged(
     *,
     data: Path | None,
     options: Options,
-    mos: float | None,
+    scoring: tuple[float | None, float | None],
 ) -> Report:
     from pixelproof.data import find_data
     from pixelproof.measure.formats import detect_kind
     from pixelproof.validate.job import needs_images
-    from pixelproof.validate.judgement import check_mos, judge
+    from pixelproof.validate.judgement import check_mos, judge, with_gate
 
     if model is None:
         remedy = "For example: validate-pb model.pb --track B"
@@ -189,7 +196,9 @@ def _judged(
         listed = ", ".join(f"{name} ({t.title})" for name, t in rules.tracks.items())
         raise CallError("--track must be given", found="none", remedy=f"Tracks of {rules.id}: {listed}.")
     chosen = rules.track(track)
+    mos, psnr_gate = scoring
     check_mos(mos, chosen)
+    with_gate(chosen, psnr_gate)
     detect_kind(model)
     source = find_data(rules.data_folder, given=data) if needs_images(chosen, options.groups) else None
     console.line(f"{model} by the rules of {rules.id}, track {track}: {chosen.title}")
@@ -204,6 +213,7 @@ def _judged(
             options=options,
             progress=progress,
             mos=mos,
+            psnr_gate=psnr_gate,
         )
 
 

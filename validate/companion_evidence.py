@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,9 @@ from pixelproof.validate.session import ModelSession
 
 MEASURED_BY: frozenset[Group] = frozenset({"contract", "resolution", "fidelity"})
 REFUSED = "refused by the scan of its file"
+
+QUANTISED = frozenset({"QUANTIZE", "DEQUANTIZE"})
+"""Operations of a .tflite that lead from floats to whole numbers and back."""
 
 Opener = Callable[[Path, Kind], ModelSession]
 
@@ -61,7 +65,8 @@ def open_companion(path: Path, open_session: Opener) -> tuple[Companion, ModelSe
         return replace(found, error=short(error)), None
     except ArtifactError as error:
         return replace(found, error=_told(error)), None
-    return replace(found, interface=loaded.interface), session
+    quantised = found.scan is not None and bool(QUANTISED & set(found.scan.operations))
+    return replace(found, interface=loaded.interface, is_quantised=quantised), session
 
 
 def compare_companion(
@@ -90,8 +95,10 @@ def compare_companion(
                 return replace(
                     found, error=f"another output: {_shape(theirs.shape)} and not {_shape(ours.shape)}"
                 )
-            apart = np.abs(ours.astype(np.float64) - theirs)
-            return replace(found, max_abs=float(apart.max()))
+            apart = ours.astype(np.float64) - theirs
+            mean_square = float(np.mean(apart**2))
+            psnr = -10 * math.log10(mean_square) if mean_square > 0 else math.inf
+            return replace(found, max_abs=float(np.abs(apart).max()), psnr_db=psnr)
     except (ModelFailed, WorkerStopped) as error:
         return replace(found, error=short(error))
     return found

@@ -19,17 +19,19 @@ from pixelproof.safety import Refusal
 from pixelproof.validate.batching import usable_batch
 from pixelproof.validate.companion_evidence import (
     MEASURED_BY,
+    QUANTISED,
     companion_path,
     compare_companion,
     open_companion,
 )
+from pixelproof.validate.complexity_evidence import measure_complexity
 from pixelproof.validate.contract_evidence import blocking_reason, gather_contract, short
 from pixelproof.validate.fidelity import BatchMixed, measure_fidelity
 from pixelproof.validate.job import Job, Progress, prepare
 from pixelproof.validate.memory_evidence import measure_memory
 from pixelproof.validate.options import Options, Workplace
 from pixelproof.validate.read_ahead import ReadAhead
-from pixelproof.validate.runtime_evidence import measure_runtime
+from pixelproof.validate.runtime_evidence import LEAST_ROUNDS, measure_each_image, measure_runtime
 from pixelproof.validate.session import ModelSession, open_session, safe_mib
 
 REFUSED = "refused by the scan of its file"
@@ -70,6 +72,7 @@ def gather(
                 evidence, looked_at = _companion(plain, evidence, job, closing, opener)
             if decoded is not None:
                 evidence = _fidelity(looked_at, evidence, job, decoded)
+            evidence = _complexity(plain, evidence, job)
             if timed is not plain:
                 plain.close()
                 timed.start()  # its imports run while memory is measured
@@ -132,6 +135,8 @@ def _companion(
     advance = job.progress("companion", 1)
     path = companion_path(job.model, rules, given=job.options.companion)
     found, session = open_companion(path, lambda at, kind: closing.enter_context(opener(at, kind)))
+    if evidence.scan is not None and QUANTISED & set(evidence.scan.operations):
+        found = replace(found, is_quantised=True)
     if session is not None:
         found = compare_companion(found, session, judged, job.track, groups=job.options.groups)
     advance(1, "")
@@ -168,6 +173,19 @@ def _fidelity(session: ModelSession | None, evidence: Evidence, job: Job, decode
         return replace(evidence, fidelity_error=short(error))
 
 
+def _complexity(session: ModelSession, evidence: Evidence, job: Job) -> Evidence:
+    rules = job.track.complexity
+    if rules is None or "complexity" not in job.options.groups:
+        return evidence
+    advance = job.progress("complexity", 1)
+    try:
+        found = measure_complexity(session, job.model, job.kind, rules, job.track.contract)
+    except (ModelFailed, WorkerStopped) as error:
+        return replace(evidence, complexity_error=short(error))
+    advance(1, "")
+    return replace(evidence, complexity=found)
+
+
 def _memory(session: ModelSession, evidence: Evidence, job: Job) -> Evidence:
     cap = job.track.limits.peak_memory
     if cap is None or not job.wants_memory:
@@ -190,6 +208,8 @@ def _memory(session: ModelSession, evidence: Evidence, job: Job) -> Evidence:
 def _runtime(session: ModelSession, evidence: Evidence, job: Job) -> Evidence:
     if not job.wants_runtime or (evidence.memory is not None and evidence.memory.stopped is not None):
         return evidence
+    if job.timed_paths:
+        return _runtime_of_each(session, evidence, job)
     advance = job.progress("runtime", job.options.max_runs)
 
     def note(done: int, ratio: Ratio) -> None:
@@ -206,6 +226,19 @@ def _runtime(session: ModelSession, evidence: Evidence, job: Job) -> Evidence:
             time_limit_s=job.options.time_limit_s,
             max_runs=job.options.max_runs,
             note=note,
+        )
+    except (ModelFailed, WorkerStopped) as error:
+        return replace(evidence, runtime_error=short(error))
+    return replace(evidence, runtime=runtime)
+
+
+def _runtime_of_each(session: ModelSession, evidence: Evidence, job: Job) -> Evidence:
+    try:
+        runtime = measure_each_image(
+            session,
+            job.timed_paths,
+            max_runs=job.options.max_runs,
+            note=job.progress("runtime", len(job.timed_paths) * LEAST_ROUNDS),
         )
     except (ModelFailed, WorkerStopped) as error:
         return replace(evidence, runtime_error=short(error))

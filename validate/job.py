@@ -16,7 +16,12 @@ from pixelproof.measure.protocol import Array
 from pixelproof.validate.checks.base import Group
 from pixelproof.validate.options import Options
 from pixelproof.validate.pairs import Image, Pair, find_pairs, read_pair
-from pixelproof.validate.runtime_evidence import baseline_path, check_baseline, timing_images
+from pixelproof.validate.runtime_evidence import (
+    baseline_path,
+    check_baseline,
+    images_to_time,
+    timing_images,
+)
 from pixelproof.validate.session import safe_mib
 
 LOOKS_AT_IMAGES: frozenset[Group] = frozenset({"contract", "range"})
@@ -40,6 +45,7 @@ class Job:
     Attributes:
         pairs: all pairs of the track, where one of the measured groups looks at any.
         hd_images: for timing.
+        timed_paths: images that are timed one by one, each at its own size, in place of ``hd_images``.
         baseline: to time against; None where nothing is timed.
     """
 
@@ -50,6 +56,7 @@ class Job:
     progress: Progress
     pairs: tuple[Pair, ...]
     hd_images: list[Array]
+    timed_paths: tuple[Path, ...]
     baseline: Path | None
 
     @property
@@ -85,15 +92,19 @@ def prepare(
     if track.fidelity is not None and options.groups & {"fidelity", *LOOKS_AT_IMAGES}:
         pairs = find_pairs(data.root, track.fidelity)
     hd_images: list[Array] = []
+    timed_paths: tuple[Path, ...] = ()
     baseline = None
     if track.runtime is not None and "runtime" in options.groups:
-        hd_images = timing_images(data.root, track.runtime, channels=track.contract.channels[0])
+        if track.runtime.every_image and track.runtime.images is not None:
+            timed_paths = images_to_time(data.root, track.runtime.images)[: options.images]
+        else:
+            hd_images = timing_images(data.root, track.runtime, channels=track.contract.channels[0])
         baseline = baseline_path(track.runtime.baseline, kind, given=options.baseline)
         if options.baseline is not None and baseline is not None:
             check_baseline(
                 baseline, track.contract, threads=options.threads, time_limit_s=options.time_limit_s
             )
-    return Job(model, kind, track, options, progress, pairs, hd_images, baseline)
+    return Job(model, kind, track, options, progress, pairs, hd_images, timed_paths, baseline)
 
 
 def _check_channels(track: Track, groups: frozenset[Group]) -> None:

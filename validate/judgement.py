@@ -46,6 +46,7 @@ def judge(
     options: Options,
     progress: Progress,
     mos: float | None = None,
+    psnr_gate: float | None = None,
 ) -> Report:
     """Measure an artifact and judge it.
 
@@ -53,14 +54,15 @@ def judge(
         challenge_name: a shipped challenge's id, or the path of a TOML file.
         data: where the challenge's images are; None where `job.needs_images` says that none are used.
         mos: mean opinion score that replaces MS-SSIM in the scores, where the rules foresee it.
+        psnr_gate: in place of the track's, in dB: for other images than the challenge's.
 
     Raises:
-        CallError: unknown challenge or track, or a score that the rules don't foresee.
+        CallError: unknown challenge or track, or a score or a gate that the rules don't foresee.
         ArtifactError: the file is no artifact at all.
         ImageError: the track's images can't be used.
     """
     challenge = load_challenge(challenge_name)
-    track = challenge.track(track_name)
+    track = with_gate(challenge.track(track_name), psnr_gate)
     check_mos(mos, track)
     evidence, workplace = gather(model, track, data or DataSource(Path(), "given"), options, progress)
     return Report(
@@ -76,6 +78,7 @@ def judge(
         rules_sha256=rules_sha256(challenge_name),
         measured_as_sha256=measured_as_sha256(track),
         mos=mos,
+        psnr_gate=psnr_gate,
     )
 
 
@@ -85,6 +88,7 @@ def rejudge(
     challenge_name: str,
     track_name: str | None = None,
     mos: float | None = None,
+    psnr_gate: float | None = None,
     groups: Collection[Group] = GROUPS,
 ) -> Report:
     """The verdicts of a saved report under other limits, ranges and weights, from its figures alone.
@@ -93,7 +97,7 @@ def rejudge(
 
     Args:
         track_name: the report's where it is None.
-        mos: the report's where it is None.
+        mos, psnr_gate: the report's where they are None.
         groups: judged again; the others become ``not_run``.
 
     Raises:
@@ -115,6 +119,8 @@ def rejudge(
         raise ReportError(
             "The rules must measure as the report did", found="other measurements", remedy=remedy
         )
+    gate = saved.psnr_gate if psnr_gate is None else psnr_gate
+    track = with_gate(track, gate)
     chosen = saved.mos if mos is None else mos
     check_mos(chosen, track)
     sha256 = rules_sha256(challenge_name)
@@ -127,6 +133,7 @@ def rejudge(
         scores=scores(evidence, track, mos=chosen),
         rules_sha256=sha256,
         mos=chosen,
+        psnr_gate=gate,
     )
 
 
@@ -139,6 +146,7 @@ def measured_as_sha256(track: Track) -> str:
         "fidelity": track.fidelity,
         "runtime": track.runtime,
         "memory": None if cap is None else (cap.height, cap.width),
+        "complexity": track.complexity,
         "companion": None if track.companion is None else track.companion.member,
     }
     return hashlib.sha256(json.dumps(to_jsonable(how), sort_keys=True).encode()).hexdigest()
@@ -197,6 +205,19 @@ def scores(evidence: Evidence, track: Track, *, mos: float | None) -> Mapping[st
     if quality is None or math.isnan(quality) or runtime.speedup is None:
         return None
     return pirm_total(psnr_db=psnr_db, ms_ssim=quality, speedup=runtime.speedup, rules=rules)
+
+
+def with_gate(track: Track, psnr_gate: float | None) -> Track:
+    """The track with another gate.
+
+    Raises:
+        CallError: it has none.
+    """
+    if psnr_gate is None:
+        return track
+    if track.gates is None:
+        raise CallError("--psnr-gate must be foreseen by the rules", found="no gate in this track")
+    return replace(track, gates=replace(track.gates, psnr_db=psnr_gate))
 
 
 def check_mos(mos: float | None, track: Track) -> None:

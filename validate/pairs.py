@@ -43,7 +43,7 @@ def find_pairs(root: Path, rules: Fidelity) -> tuple[Pair, ...]:
     if rules.inputs is None:
         return tuple(Pair(target.name, target, None) for target in targets)
     inputs = _listed(root / rules.inputs, "inputs", suffixes=RAW_SUFFIXES if rules.bayer else None)
-    return _matched(targets, inputs, root / rules.inputs)
+    return _matched(targets, inputs, root / rules.inputs, suffix=rules.input_suffix)
 
 
 def read_pair(pair: Pair, rules: Fidelity, *, scale: int) -> tuple[Image, Rgb8]:
@@ -62,6 +62,8 @@ def read_pair(pair: Pair, rules: Fidelity, *, scale: int) -> tuple[Image, Rgb8]:
     else:
         source = _degraded(target, rules, pair.name)
     expected = source.shape[0] * scale, source.shape[1] * scale
+    if rules.modcrop and all(0 <= n - e < scale for n, e in zip(target.shape, expected, strict=False)):
+        target = target[: expected[0], : expected[1]]
     if expected != target.shape[:2]:
         found = f"{source.shape[0]}x{source.shape[1]} and {target.shape[0]}x{target.shape[1]} for {pair.name}"
         times = "the size" if scale == 1 else f"{scale} times the size"
@@ -93,17 +95,20 @@ def _listed(folder: Path, what: str, *, suffixes: tuple[str, ...] | None = None)
     return found
 
 
-def _matched(targets: Sequence[Path], inputs: Sequence[Path], folder: Path) -> tuple[Pair, ...]:
+def _matched(
+    targets: Sequence[Path], inputs: Sequence[Path], folder: Path, *, suffix: str
+) -> tuple[Pair, ...]:
     _check_unique(targets)
     _check_unique(inputs)
     by_stem = {path.stem: path for path in inputs}
-    wanted = {target.stem for target in targets}
-    alone = [t.name for t in targets if t.stem not in by_stem]
+    wanted = {f"{target.stem}{suffix}" for target in targets}
+    alone = [t.name for t in targets if f"{t.stem}{suffix}" not in by_stem]
     alone += [p.name for p in inputs if p.stem not in wanted]
     if alone:
-        rule = f"Inputs in {folder} and targets in {targets[0].parent} must have the same names"
+        names = f"the targets' names with {suffix} behind" if suffix else "the same names"
+        rule = f"Inputs in {folder} and targets in {targets[0].parent} must have {names}"
         raise ImageError(rule, found=f"no partner for {_some(alone)}")
-    return tuple(Pair(target.name, target, by_stem[target.stem]) for target in targets)
+    return tuple(Pair(target.name, target, by_stem[f"{target.stem}{suffix}"]) for target in targets)
 
 
 def _check_unique(paths: Sequence[Path]) -> None:

@@ -15,7 +15,7 @@ from pixelproof.images import list_images, read_rgb8, unit_from_8bit
 from pixelproof.measure.formats import Kind, artifact_at, detect_kind
 from pixelproof.measure.parity import probe_image
 from pixelproof.measure.protocol import Array
-from pixelproof.measure.runtime import Ratio, Timing, alone, interleaved
+from pixelproof.measure.runtime import Ratio, Timing, alone, interleaved, interval_ms, paired_ratio
 from pixelproof.measure.worker import Worker
 from pixelproof.report import Percentiles, Runtime, RuntimeSamples
 from pixelproof.validate.session import ModelSession
@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 WARM_UP_RUNS = 2
 TIMED_IMAGES = 4
+LEAST_ROUNDS = 3
 SUFFIXES: dict[Kind, str] = {"pb": ".pb", "savedmodel": "", "tflite": ".tflite", "onnx": ".onnx"}
 
 
@@ -39,16 +40,25 @@ def timing_images(root: Path, rules: RuntimeRules, *, channels: int) -> list[Arr
     """
     if rules.images is None:
         return [probe_image(rules.height, rules.width, channels)]
-    folder = root / rules.images
-    paths = list_images(folder)[:TIMED_IMAGES]
-    if not paths:
-        raise ImageError("A folder of images for timing must hold images", found=f"none in {folder}")
+    paths = images_to_time(root, rules.images)[:TIMED_IMAGES]
     loaded = [unit_from_8bit(read_rgb8(path))[None] for path in paths]
     for path, image in zip(paths, loaded, strict=True):
         if image.shape[1:3] != (rules.height, rules.width):
             found = f"{image.shape[1]}x{image.shape[2]}: {path}"
             raise ImageError(f"Images for timing must be {rules.height}x{rules.width}", found=found)
     return loaded
+
+
+def images_to_time(root: Path, images: str) -> tuple[Path, ...]:
+    """The images of a folder below the data folder, in natural order.
+
+    Raises:
+        ImageError: none there.
+    """
+    paths = list_images(root / images)
+    if not paths:
+        raise ImageError("A folder of images for timing must hold images", found=f"none in {root / images}")
+    return paths
 
 
 def baseline_path(name: str | None, kind: Kind, *, given: Path | None) -> Path | None:
@@ -146,6 +156,64 @@ def measure_runtime(
         threads=threads_used,
         samples=RuntimeSamples(solution_ms=timing.first_ms, baseline_ms=timing.second_ms),
         baseline=artifact_at(baseline) if baseline is not None and baseline_given else None,
+        interval_ms=interval_ms(timing.first_ms),
+    )
+
+
+def measure_each_image(
+    session: ModelSession,
+    paths: Sequence[Path],
+    *,
+    max_runs: int,
+    note: Callable[[int, str], None],
+) -> Runtime:
+    """Mean time over images of different sizes, each timed once a round after one call to warm up.
+
+    Rounds go on until the 95 % interval of their means is narrower than ±1 %: at least three, and no more than make
+    ``max_runs`` calls in all.
+
+    Args:
+        paths: 8-bit RGB images.
+        note: told after each call: how many, and what stands so far.
+
+    Raises:
+        ModelFailed, WorkerStopped: the model can't run.
+        ImageError: an image can't be used.
+    """
+    rounds: list[list[float]] = []
+    most_rounds = max(LEAST_ROUNDS, max_runs // len(paths))
+    largest = (0, 0)
+    steady = 0
+    with session.worker() as worker:
+        while len(rounds) < LEAST_ROUNDS or (len(rounds) < most_rounds and steady < LEAST_ROUNDS):
+            times = []
+            for number, path in enumerate(paths):
+                image = unit_from_8bit(read_rgb8(path))[None]
+                largest = max(largest, (image.shape[1], image.shape[2]), key=lambda size: size[0] * size[1])
+                worker.put(0, image)
+                if not rounds:
+                    worker.time_ms(0)
+                times.append(worker.time_ms(0))
+                note(1, f"round {len(rounds) + 1}, image {number + 1} of {len(paths)}")
+            rounds.append(times)
+            means = [sum(times) / len(times) for times in rounds]
+            steady = steady + 1 if len(means) > 1 and paired_ratio(means, [1.0] * len(means)).is_narrow else 0
+        threads_used = worker.threads
+    medians = [sorted(times)[len(times) // 2] for times in zip(*rounds, strict=True)]
+    return Runtime(
+        latency_ms=percentiles(medians),
+        baseline_ms=None,
+        speedup=None,
+        speedup_low=None,
+        speedup_high=None,
+        converged=steady > 0,
+        height=largest[0],
+        width=largest[1],
+        threads=threads_used,
+        samples=RuntimeSamples(solution_ms=tuple(time for times in rounds for time in times), baseline_ms=()),
+        interval_ms=interval_ms(means),
+        mean_ms=sum(medians) / len(medians),
+        images=len(paths),
     )
 
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from pixelproof.challenge import Track
@@ -13,6 +14,7 @@ from pixelproof.contract import Contract
 from pixelproof.environment import memory_mib
 from pixelproof.errors import WorkerStopped
 from pixelproof.files import MIB
+from pixelproof.measure.channels_first import is_channels_first
 from pixelproof.measure.formats import Kind
 from pixelproof.measure.inbox import DEFAULT_MAX_BYTES
 from pixelproof.measure.protocol import Array
@@ -113,16 +115,25 @@ class ModelSession:
         """
         with self._fresh_after_stop():
             worker = self.start()
-            loaded = worker.load(
+            load = partial(
+                worker.load,
                 self._path,
                 self._kind,
                 input_name=self._contract.input,
                 output_name=self._contract.output,
                 thorough=self._thorough,
             )
+            loaded = load()
+            if self._kind == "onnx" and self._takes_channels_first(loaded):
+                loaded = load(channels_first=True)
         self._is_loaded = True
         self.libraries.update(worker.libraries)
         return loaded
+
+    def _takes_channels_first(self, loaded: Loaded) -> bool:
+        inputs = loaded.interface.inputs
+        is_first = len(inputs) == 1 and is_channels_first(inputs[0].shape, self._contract.channels[0])
+        return is_first and "NCHW" in self._contract.layouts
 
     def run(self, x: Array) -> Array:
         """The output for an input.

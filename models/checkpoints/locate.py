@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,16 +13,19 @@ from typing import Literal
 
 from pixelproof.errors import CheckpointError
 
-Kind = Literal["tf1-v2", "tf1-v1", "keras", "weights.h5"]
+Kind = Literal["tf1-v2", "tf1-v1", "keras", "weights.h5", "torch", "safetensors"]
 
 SUPPORTED = (
-    "Supported: TF1 checkpoints (.index with .data, or the old single file), .keras and .weights.h5 files."
+    "Supported: TF1 checkpoints (.index with .data, or the old single file), .keras, .weights.h5, PyTorch's .pth and "
+    ".safetensors files."
 )
 
 _DATA = re.compile(r"\.data-(\d{5})-of-(\d{5})$")
 _OLD_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 _TABLE_END = bytes.fromhex("57fb808b247547db")  # TensorFlow's table format, lib/io/format.h
 _PYTORCH = (".pth", ".pt")
+_OLD_PYTORCH = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # the magic number as its first pickle has it
+_ONE_FILE = (".keras", ".h5", ".ckpt", ".safetensors", *_PYTORCH)
 _ARTIFACTS = (".pb", ".tflite", ".onnx")
 _HDF5_START = b"\x89HDF\r\n\x1a\n"
 
@@ -88,21 +92,29 @@ def _kind_of(path: Path) -> Kind:
         return "tf1-v1"
     if start.startswith(_HDF5_START):
         return "weights.h5"
-    what = f"{path.stat().st_size} bytes of an unknown format"
+    if start.startswith(b"\x80") and _OLD_PYTORCH in start:
+        return "torch"
+    size_bytes = path.stat().st_size
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= size_bytes:
+        return "safetensors"
+    what = f"{size_bytes} bytes of an unknown format"
     if start.startswith(b"PK\x03\x04"):
         members = _zip_members(path)
         if {"config.json", "model.weights.h5"} <= members:
             return "keras"
         if any(member.endswith("/data.pkl") for member in members):
-            what = "a PyTorch file"
-        else:
-            what = "a zip archive of another kind, or one that is cut short"
-    elif path.suffix in _PYTORCH:
-        what = "a PyTorch file"
+            return "torch"
+        what = "a zip archive of another kind, or one that is cut short"
+    elif path.suffix in _PYTORCH and start.startswith(b"\x80"):
+        return "torch"
     elif path.suffix in _ARTIFACTS:
         what = f"a {path.suffix} file, which is an artifact: judge it as it is"
     elif start.startswith(b"version https://git-lfs"):
         what = "a Git LFS pointer; fetch the real file with: git lfs pull"
+    elif start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<head")):
+        what = "a web page, which the server sent in the place of the weights"
+    elif path.suffix == ".safetensors":
+        return "safetensors"
     elif start.isascii() and (line := start.decode().splitlines()[0]).isprintable():
         what = f"a text file that begins with {line[:24]!r}"
     remedy = f"{SUPPORTED} A file that was one of them may be cut short: fetch it again."
@@ -124,7 +136,7 @@ def _zip_members(path: Path) -> set[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return set(archive.namelist())
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error):
         return set()
 
 
@@ -198,7 +210,7 @@ def _checkpoints_in(folder: Path) -> list[str]:
             names.add(_DATA.sub("", file.name).removesuffix(".index"))
         elif _OLD_SHARD.search(file.name):
             names.add(_OLD_SHARD.sub("", file.name))
-        elif file.name.endswith((".keras", ".h5", ".ckpt")) or _ends(file)[1] == _TABLE_END:
+        elif file.name.endswith(_ONE_FILE) or _ends(file)[1] == _TABLE_END:
             names.add(file.name)
     return sorted(names)
 

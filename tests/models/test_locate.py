@@ -136,14 +136,16 @@ def test_an_artifact_is_no_checkpoint(tmp_path: Path) -> None:
         locate(tmp_path / "model.pb")
 
 
-def test_a_pytorch_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "old.pth").write_bytes(b"\x80\x02\x8a")
-    with pytest.raises(CheckpointError, match="a PyTorch file"):
-        locate(tmp_path / "old.pth")
-    with zipfile.ZipFile(tmp_path / "x.pth", "w") as archive:
+def test_pytorch_files_are_known_by_their_content(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
+    with zipfile.ZipFile(tmp_path / "new", "w") as archive:
         archive.writestr("archive/data.pkl", "")
-    with pytest.raises(CheckpointError, match="a PyTorch file"):
-        locate(tmp_path / "x.pth")
+    (tmp_path / "tensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    assert [locate(tmp_path / name).kind for name in ("old", "new", "tensors")] == [
+        "torch",
+        "torch",
+        "safetensors",
+    ]
 
 
 def test_nothing_there_offers_what_is_near(folder: Path) -> None:

@@ -132,8 +132,8 @@ def test_json_on_standard_output_is_one_document_and_the_rest_goes_to_standard_e
     assert answer.out == json.dumps(document, indent=2) + "\n"
     assert set(document) == {
         "artifact", "challenge", "checks", "created", "data", "environment", "fidelity", "measured_as_sha256",
-        "measurements", "memory", "mos", "official_data", "passed", "rules_sha256", "runtime", "schema_version",
-        "scores", "track",
+        "measurements", "memory", "mos", "official_data", "passed", "psnr_gate", "rules_sha256", "runtime",
+        "schema_version", "scores", "track",
     }  # fmt: skip
     assert "tensorflow" in document["environment"]["worker"]
     assert "PASSED" in answer.err

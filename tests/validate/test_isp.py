@@ -171,6 +171,14 @@ def test_a_companion_that_is_not_the_same_network_fails(second: Second, told: st
     assert failed.remedy
 
 
+@pytest.mark.parametrize(("psnr_db", "status"), [(49.7, "passed"), (39.9, "failed"), (math.nan, "failed")])
+def test_two_calibrations_of_one_network_are_the_same_network(psnr_db: float, status: str) -> None:
+    second = Second("x", ARTIFACT, max_abs=0.06, psnr_db=psnr_db, is_quantised=True)
+    result = verdict("companion", replace(GOOD, companion=second))
+    assert (result.status, f"{psnr_db:.2f} dB apart" in result.found) == (status, True)
+    assert "quantised, to 40 dB" in result.expected
+
+
 def test_a_companion_passes_or_was_not_looked_at() -> None:
     assert verdict("companion", GOOD).status == "passed"
     assert verdict("companion", replace(GOOD, companion=None)).status == "not_run"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from pixelproof.challenge import Track
 from pixelproof.report import CheckResult, Evidence, Status
 
-Group = Literal["contract", "range", "resolution", "size", "fidelity", "runtime", "memory"]
-GROUPS: tuple[Group, ...] = ("contract", "range", "resolution", "size", "fidelity", "runtime", "memory")
+Group = Literal["contract", "range", "resolution", "size", "fidelity", "runtime", "memory", "complexity"]
+GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 class Check(ABC):

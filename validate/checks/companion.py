@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from pixelproof.challenge import Track
 from pixelproof.report import CheckResult, Companion, Evidence, SizeTrial
 from pixelproof.validate.checks.base import Check
@@ -45,7 +43,15 @@ class CompanionFile(Check):
         if found.max_abs is None:
             return self.not_run(expected, "not compared")
         told = f"largest difference {found.max_abs:.1e}"
-        if math.isnan(found.max_abs) or found.max_abs > rules.tolerance:
+        if found.is_quantised and found.psnr_db is not None:
+            expected = (
+                f"{rules.member}: any size, the same picture, quantised, to {rules.quantised_psnr_db:g} dB"
+            )
+            told = f"{found.psnr_db:.2f} dB apart, {told}"
+            same = found.psnr_db >= rules.quantised_psnr_db
+        else:
+            same = found.max_abs <= rules.tolerance
+        if not same:
             remedy = "Both must be made from one graph, and quantised alike."
             return self.result("failed", expected=expected, found=told, remedy=remedy)
         sizes = len(found.size_trials or ())

@@ -114,6 +114,11 @@ class RuntimeMeasured(Check):
 
 def _speed(runtime: Runtime) -> str:
     count = len(runtime.samples.solution_ms)
+    if runtime.mean_ms is not None:
+        return (
+            f"{runtime.mean_ms:.2f} ms an image, the mean over {runtime.images} images, "
+            f"with {runtime.threads} threads of this machine ({count} runs)"
+        )
     if runtime.baseline_ms is None or runtime.speedup is None:
         return (
             f"{runtime.latency_ms.p50:.1f} ms at {runtime.height}x{runtime.width} with {runtime.threads} "
