@@ -73,7 +73,7 @@ def freeze_checkpoint(path: Path, *, out: Path, output_names: Sequence[str]) -> 
     """
     import tensorflow.compat.v1 as tf1
 
-    from pixelproof.convert.frozen_graph import freeze_session, pruned
+    from pixelproof.convert.frozen_graph import freeze_session, pruned, unoptimised
     from pixelproof.measure.graph_def import reduces_image
 
     prefix = prefix_of(path)
@@ -81,7 +81,11 @@ def freeze_checkpoint(path: Path, *, out: Path, output_names: Sequence[str]) -> 
         raise CallError("--out-path must not be the checkpoint itself", found=str(out))
     with replacing_file(out) as temporary:
         graph = tf1.Graph()
-        with interrupts_deferred(), graph.as_default(), tf1.Session(graph=graph) as session:
+        with (
+            interrupts_deferred(),
+            graph.as_default(),
+            tf1.Session(graph=graph, config=unoptimised()) as session,
+        ):
             _restore(_import_meta(prefix), session, prefix)
             outputs = _outputs(graph, output_names)
             frozen = pruned(freeze_session(session, outputs), outputs)

@@ -135,7 +135,7 @@ def _from_tf1(
 ) -> tuple[Source, Weights]:
     import tensorflow.compat.v1 as tf1
 
-    from pixelproof.convert.frozen_graph import freeze_session, tidy
+    from pixelproof.convert.frozen_graph import freeze_session, tidy, unoptimised
     from pixelproof.convert.source import Source, clipped, run_probes
 
     if checkpoint is None:
@@ -145,7 +145,7 @@ def _from_tf1(
     sys.modules["tensorflow"] = tf1
     channels = probes[0][0][3]
     graph = tf1.Graph()
-    with graph.as_default(), tf1.Session(graph=graph) as session:
+    with graph.as_default(), tf1.Session(graph=graph, config=unoptimised()) as session:
         x = tf1.placeholder(tf1.float32, shape=(1, None, None, channels), name="pixelproof_input")
         y = _load(file, name)(x)
         if not isinstance(y, tf1.Tensor):

@@ -16,6 +16,17 @@ FRAMES = frozenset({"Enter", "RefEnter", "Switch", "RefSwitch", "Merge", "NextIt
 ASSERTIONS = frozenset({"Assert", "NoOp"})
 
 
+def unoptimised() -> Any:
+    """A session's configuration in which the graph runs as it is written.
+
+    What a proof compares with must not go through the optimiser that the artifact goes through: TensorFlow 2.21's
+    fuses convolution, bias, addition and leaky ReLU into a kernel whose slope is 0.2 whatever was asked for.
+    """
+    config = tf.compat.v1.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return config
+
+
 def freeze_function(function: Any) -> tuple[Any, str, str]:
     """A concrete function of one tensor as (GraphDef, input tensor, output tensor)."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2

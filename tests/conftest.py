@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 import pixelproof
 from pixelproof.cli import group, run
@@ -27,6 +28,8 @@ def pytest_configure() -> None:
     A shell that starts the tests in its background lets them, and all that they start, ignore Ctrl-C; the tests
     send some.
     """
+    settings.register_profile("untimed", deadline=None)
+    settings.load_profile("untimed")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     expected = os.environ.get("PIXELPROOF_EXPECT")

@@ -395,7 +395,11 @@ def test_a_checkpoint_takes_the_models_place(
 def test_ctrl_c_leaves_whole_pictures_only(
     models: dict[str, Path], folder: Callable[..., Path], tmp_path: Path
 ) -> None:
-    source = folder("in", {f"{number}.png": pixels(150, 200, seed=number) for number in range(40)})
+    height, width = (
+        500,
+        700,
+    )  # so large that all of them take longer than a busy machine needs to send a signal
+    source = folder("in", {f"{number}.png": pixels(height, width, seed=number) for number in range(40)})
     temporary, out = tmp_path / "tmp", tmp_path / "out"
     temporary.mkdir()
     with subprocess.Popen(
@@ -416,7 +420,7 @@ def test_ctrl_c_leaves_whole_pictures_only(
     names = sorted(path.name for path in out.iterdir())
     assert 0 < len(names) < 40
     for name in names:
-        assert png(out / name).shape == (150, 200, 3)
+        assert png(out / name).shape == (height, width, 3)
     assert list(temporary.iterdir()) == []
     assert workers and not [worker for worker in workers if worker.is_running()]
 
