@@ -32,7 +32,7 @@ COMMANDS = {
     "ckpt2pb": _Entry(
         "pixelproof.convert.ckpt2pb_command:ckpt2pb", "Freeze a TF1 checkpoint that has a .meta."
     ),
-    "pb2tflite": _Entry("pixelproof.tflite.commands:pb2tflite", "Frozen graph to TFLite: fixed, variable, quantised."),
+    "pb2tflite": _Entry("pixelproof.tflite.commands:pb2tflite", "Frozen graph to TFLite, also quantised."),
     "inspect": _Entry(
         "pixelproof.tflite.inspection.commands:inspect_tflite",
         "Operations, cost and delegate rules of a TFLite file.",

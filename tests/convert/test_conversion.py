@@ -38,7 +38,13 @@ def test_the_document_says_what_was_proven(srcnn: Path) -> None:
     document = json.loads((srcnn / "parity.json").read_text())
     assert document["schema_version"] == 1 and document["passed"] is True and document["clip"] is False
     assert document["source"] == "srcnn with srcnn"
-    assert document["checkpoint"] == {"format": "tf1-v2", "used": 6, "taken": "", "reported": [], "surplus": []}
+    assert document["checkpoint"] == {
+        "format": "tf1-v2",
+        "used": 6,
+        "taken": "",
+        "reported": [],
+        "surplus": [],
+    }
     assert document["environment"]["libraries"]["tensorflow"]
     assert [a["format"] for a in document["artifacts"]] == list(FORMATS)
     for artifact in document["artifacts"]:
