@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from pixelproof.convert.architecture_options import architecture_options, given_options
 
 if TYPE_CHECKING:
     from pixelproof.convert.plan import Request
@@ -30,24 +32,7 @@ if TYPE_CHECKING:
     "input_shape",
     help="Fixed in the TFLite file only [1,720,1280,3; punet 1,544,960,4].",
 )
-@click.option(
-    "--num-maps-base",
-    "--num_maps_base",
-    "num_maps_base",
-    type=click.IntRange(min=1),
-    help="Width of punet and rrdb_lrfu [read off a TF1 checkpoint, else 16].",
-)
-@click.option(
-    "--instance-norm/--no-instance-norm",
-    "instance_norm",
-    default=None,
-    help="Whether punet normalises [read off a TF1 checkpoint, else no].",
-)
-@click.option(
-    "--data-range",
-    type=click.FloatRange(min=0, min_open=True),
-    help="255 for a network trained on 0..255, 1 for [0, 1]; of the efficient networks [read off the weights].",
-)
+@architecture_options
 @click.option("--input-name", default="input", show_default=True, help="Node name of the input.")
 @click.option("--output-name", default="output", show_default=True, help="Node name of the output.")
 @click.option("--clip", is_flag=True, help="Put the clip to [0, 1] into the graph.")
@@ -60,15 +45,13 @@ def convert_model(
     out: Path | None,
     formats: str,
     input_shape: str | None,
-    num_maps_base: int | None,
-    instance_norm: bool | None,
-    data_range: float | None,
     input_name: str,
     output_name: str,
     clip: bool,
     opset: int,
     allow_surplus: bool,
     json_to: str | None,
+    **architecture: Any,
 ) -> None:
     """Convert a checkpoint to .pb, SavedModel, TFLite and ONNX, and prove each equal to its source.
 
@@ -92,7 +75,6 @@ def convert_model(
 
     start = time.monotonic()
     console = Console(json_to)
-    options = {"num_maps_base": num_maps_base, "instance_norm": instance_norm, "data_range": data_range}
     request = Request(
         model=model,
         checkpoint=ckpt,
@@ -102,7 +84,7 @@ def convert_model(
         ends=Ends(input_name=input_name, output_name=output_name, clip=clip),
         opset=opset,
         allow_surplus=allow_surplus,
-        options={key: value for key, value in options.items() if value is not None},
+        options=given_options(architecture),
     )
     check_files(request)
     with WarmWorkers() as workers:

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pixelproof.errors import CallError, ImageError, did_you_mean
+from pixelproof.rules import MAI2021_WHITE_LEVEL
+
+__all__ = ["CFA_ORDERS", "MAI2021_WHITE_LEVEL", "check_mosaic", "mosaic_of", "plane_offsets", "unpack_bayer"]
 
 CFA_ORDERS: Final = ("RGGB", "BGGR", "GRBG", "GBRG")
-MAI2021_WHITE_LEVEL: Final = 4 * 255.0
 
 Planes = npt.NDArray[np.float32]
 Mosaic = npt.NDArray[Any]

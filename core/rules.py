@@ -8,6 +8,8 @@ from typing import Literal
 
 from pixelproof.contract import Contract
 
+MAI2021_WHITE_LEVEL = 4 * 255.0
+
 Format = Literal["pb", "savedmodel", "tflite", "onnx"]
 Metric = Literal["runtime", "params", "flops", "activations", "memory"]
 
@@ -46,7 +48,7 @@ class Bayer:
     """Inputs are RAW mosaics, taken apart into four planes: see core/bayer.py."""
 
     cfa: Literal["RGGB", "BGGR", "GRBG", "GBRG"] = "RGGB"
-    white_level: float = 4 * 255.0
+    white_level: float = MAI2021_WHITE_LEVEL
     black_level: float = 0.0
 
 

@@ -87,7 +87,7 @@ class WorkerProcess:
         self, own: Path, inbox: Path, log: BinaryIO, *, exact_memory: bool
     ) -> subprocess.Popen[bytes]:
         plan, outer = self._plan(own, inbox), bubblewrap()
-        command = worker_command(plan)
+        command = self._command(plan, inbox)
         self._is_wrapped = outer.program is not None
         self.layers = parent_layers(memory_limit_mib=self._limit_mib, outer=outer)
         return subprocess.Popen(
@@ -100,6 +100,10 @@ class WorkerProcess:
             start_new_session=True,
             bufsize=0,
         )
+
+    def _command(self, plan: LockPlan, inbox: Path) -> list[str]:
+        """What is started behind the walls."""
+        return worker_command(plan)
 
     def _plan(self, own: Path, inbox: Path) -> LockPlan:
         limits = limits_for(

@@ -14,6 +14,7 @@ from pixelproof.errors import CallError
 
 if TYPE_CHECKING:
     from pixelproof.challenge import Track
+    from pixelproof.console import Console
     from pixelproof.report import Report
     from pixelproof.validate.ranking import Entry, Ranked
 
@@ -94,7 +95,7 @@ def rank_reports(
 
 
 def _timed(
-    console: object,
+    console: Console,
     entries: Sequence[Entry],
     reports: Sequence[Report],
     track: Track,
@@ -103,10 +104,8 @@ def _timed(
     runs: int,
     threads: int | None,
 ) -> Sequence[Entry]:
-    from pixelproof.console import Console
     from pixelproof.validate.rank_timing import WARM_UP_RUNS, check_unchanged, timed_together
 
-    assert isinstance(console, Console)
     check_unchanged(reports)
     with console.stages() as progress:
         return timed_together(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from pixelproof.convert.architecture_options import architecture_options, given_options
 from pixelproof.errors import CallError
 
 if TYPE_CHECKING:
@@ -24,20 +25,12 @@ _CFA = ("RGGB", "BGGR", "GRBG", "GBRG")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[MODEL] IMAGES...")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the PNGs.")
 @click.option("--model", help="Architecture of a checkpoint (pixelproof models), in place of MODEL.")
-@click.option("--ckpt", type=click.Path(path_type=Path), help="Its checkpoint: TF1, .weights.h5 or .keras.")
 @click.option(
-    "--num-maps-base",
-    "--num_maps_base",
-    "num_maps_base",
-    type=click.IntRange(min=1),
-    help="Width of punet and rrdb_lrfu [read off a TF1 checkpoint, else 16].",
+    "--ckpt",
+    type=click.Path(path_type=Path),
+    help="Its checkpoint, as for convert-model.",
 )
-@click.option(
-    "--instance-norm/--no-instance-norm",
-    "instance_norm",
-    default=None,
-    help="Whether punet normalises [read off a TF1 checkpoint, else no].",
-)
+@architecture_options
 @click.option("--input-name", help="Node name of the input [the only one; of a checkpoint input].")
 @click.option("--output-name", help="Node name of the output [the only one; of a checkpoint output].")
 @click.option("--size", metavar="HEIGHT,WIDTH", help="Crop to this from the top left.")
@@ -83,13 +76,12 @@ _CFA = ("RGGB", "BGGR", "GRBG", "GBRG")
 @click.pass_context
 def restore_images(
     ctx: click.Context,
+    /,
     *,
     paths: tuple[Path, ...],
     out: Path | None,
     model: str | None,
     ckpt: Path | None,
-    num_maps_base: int | None,
-    instance_norm: bool | None,
     input_name: str | None,
     output_name: str | None,
     size: str | None,
@@ -109,6 +101,7 @@ def restore_images(
     threads: int | None,
     time_limit: float,
     json_to: str | None,
+    **architecture: Any,
 ) -> None:
     """Restore RAW or RGB images (files, or all of a folder) and write 8-bit PNGs of the same names.
 
@@ -129,12 +122,11 @@ def restore_images(
     from pixelproof.convert.restore.source import Named, check_named
 
     console = Console(json_to)
-    options = {"num_maps_base": num_maps_base, "instance_norm": instance_norm}
     named = Named(
         artifact=None if model is not None else _first(paths),
         model=model,
         checkpoint=ckpt,
-        options={key: value for key, value in options.items() if value is not None},
+        options=given_options(architecture),
         input_name=input_name,
         output_name=output_name,
     )

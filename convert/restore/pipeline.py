@@ -15,8 +15,8 @@ from pixelproof.convert.restore.items import Item
 from pixelproof.convert.restore.reading import Picture, Size, read_target
 from pixelproof.convert.restore.restorer import Restored, Restorer
 from pixelproof.convert.restore.tiles import Tiling
-from pixelproof.convert.restore.writing import write_picture
 from pixelproof.errors import CallError, InputError, PixelproofError, RuleBroken, WorkerStopped
+from pixelproof.images import write_png
 
 WRITERS = 2
 UNFINISHED_BYTES = 64 * 1024 * 1024
@@ -195,7 +195,7 @@ class _Work:
 def _written(item: Item, shape: tuple[int, ...], restored: Restored) -> Done:
     canvas = restored.canvas
     if item.output is not None:
-        write_picture(item.output, canvas.image8)
+        write_png(item.output, canvas.image8)
     return Done(
         item=item,
         height=canvas.size[0],

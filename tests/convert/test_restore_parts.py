@@ -22,7 +22,6 @@ from pixelproof.convert.restore.grid import follows
 from pixelproof.convert.restore.items import Item, find_items
 from pixelproof.convert.restore.locality import profile, reached
 from pixelproof.convert.restore.reading import Sensor, check_size, read_input
-from pixelproof.convert.restore.writing import write_picture
 from pixelproof.errors import CallError, ImageError, ModelFailed
 from pixelproof.measure.metrics import psnr_db
 
@@ -299,10 +298,3 @@ def test_many_small_images_take_several_workers(
 def test_what_pillow_cant_read_counts_as_large_enough_to_be_alone(tmp_path: Path) -> None:
     (tmp_path / "x.dng").write_bytes(b"RAW")
     assert workers_for([Item(tmp_path / "x.dng")] * MANY_IMAGES, None, threads=4) == 1
-
-
-def test_a_written_picture_comes_back(tmp_path: Path) -> None:
-    pixels = RNG.integers(0, 256, (33, 47, 3), np.uint8)
-    write_picture(tmp_path / "a" / "x.png", pixels)
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "a" / "x.png")), pixels)
-    assert [path.name for path in (tmp_path / "a").iterdir()] == ["x.png"]

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 from pixelproof.errors import EnvironmentFault, ModelFailed, WorkerStopped
 from pixelproof.measure import protocol
 from pixelproof.measure.protocol import Array, ProtocolError
-from pixelproof.measure.sandbox.environment import parent_layers, worker_environment
-from pixelproof.measure.sandbox.outer import bubblewrap, wrapped
+from pixelproof.measure.sandbox.lockdown import LockPlan
 from pixelproof.measure.worker_answers import error_from, greeting_from
 from pixelproof.measure.worker_process import WorkerProcess
 from pixelproof.safety import SandboxLayer, missing_walls
@@ -153,25 +151,10 @@ class Bench:
 class _BenchProcess(WorkerProcess):
     """The worker's process with another program, which lies in its inbox: what the walls leave open holds none."""
 
-    def _started(
-        self, own: Path, inbox: Path, log: BinaryIO, *, exact_memory: bool
-    ) -> subprocess.Popen[bytes]:
-        plan, outer = self._plan(own, inbox), bubblewrap()
+    def _command(self, plan: LockPlan, inbox: Path) -> list[str]:
         program = inbox / _PROGRAM
         shutil.copyfile(Path(__file__).with_name(_PROGRAM), program)
-        command = [sys.executable, "-P", str(program), plan.to_argument()]
-        self._is_wrapped = outer.program is not None
-        self.layers = parent_layers(memory_limit_mib=self._limit_mib, outer=outer)
-        return subprocess.Popen(
-            command if outer.program is None else wrapped(command, plan, program=outer.program),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            cwd=own,
-            env=worker_environment(own, threads=self._threads, exact_memory=exact_memory),
-            start_new_session=True,
-            bufsize=0,
-        )
+        return [sys.executable, "-P", str(program), plan.to_argument()]
 
 
 def _times(header: dict[str, Any], runs: int) -> tuple[float, ...]:
