@@ -17,7 +17,7 @@ help:
 	@echo "make check    style, types, import direction"
 	@echo "make quick    the suite against the checkout, without building the wheel"
 	@echo "make install  reinstall after adding a file"
-	@echo "make bench    side by side with named peers; prints ratios"
+	@echo "make bench    side by side with named peers; one table of ratios (BENCH=\"--quick --only a,b --json FILE\")"
 	@echo "make fuzz     mutated models and zips, scanned, and run where the scan accepts them (COUNT=10000 SEED=1)"
 	@echo "make chaos    commands killed at random moments, full and read-only disks: nothing may be left (ROUNDS=60 SEED=1)"
 
@@ -44,7 +44,7 @@ demo: $(VENV)/.installed
 	@$(PIP) install --no-deps --no-build-isolation -e . --config-settings editable_mode=strict
 	@mkdir -p $(OUT)
 	@echo "== 1. convert a checkpoint, and prove every file equal to it"
-	$(BIN)/convert-model --model resnet_6_16 --ckpt models_pretrained/sample_resnet_6_16.weights.h5 --out $(OUT)/converted
+	$(BIN)/convert-model --model resnet_6_16 --ckpt models_pretrained/own-resnet_6_16-x4.weights.h5 --out $(OUT)/converted
 	@echo "== 2. judge it by the rules of PIRM 2018, track A, on the bundled sample images"
 	env -u PIXELPROOF_DATA $(BIN)/validate-pb $(OUT)/converted/model.pb --track A --max-runs 20 --json $(OUT)/report.json
 	@echo "== 3. pack it"
@@ -69,7 +69,7 @@ quick: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: install
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH)
 
 fuzz: install
 	$(BIN)/python tests/hostile/fuzz.py --count $(COUNT) --seed $(SEED)

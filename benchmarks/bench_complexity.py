@@ -6,9 +6,14 @@ python -m benchmarks.bench_complexity
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from benchmarks.row import Row, Skip
+from benchmarks.setting import Setting
+from benchmarks.table import show
 
 NODES = 5000
 LIMIT_S = 1.0
@@ -66,23 +71,34 @@ def seconds(path: Path) -> tuple[float, float, float]:
     return imported - start, done - imported, busy
 
 
-def main() -> None:
-    """Measure and print."""
-    from pixelproof.console import Console
+def rows(setting: Setting) -> Iterator[Row | Skip]:
+    """What `make bench` runs."""
+    yield measured(rounds=3 if setting.quick else ROUNDS)
+
+
+def measured(*, rounds: int) -> Row:
+    """Medians of the rounds."""
     from pixelproof.temporary import temporary_folder
 
     with temporary_folder("pixelproof-bench-") as folder:
         path = folder / "model.pb"
         path.write_bytes(large_graph())
-        rounds = [seconds(path) for _ in range(ROUNDS)]
-    imported, over, busy = (median(column) for column in zip(*rounds, strict=True))
-    verdict = "met" if over <= LIMIT_S else "NOT met"
-    row = [f"{imported:.2f}", f"{over:.2f}", f"{busy:.2f}", f"<= {LIMIT_S:g}", verdict]
-    Console().table(
-        f"Complexity of {NODES:,} nodes, s",
-        ["worker and TensorFlow's import", "beyond it", "CPU of that", "target", "verdict"],
-        [row],
+        times = [seconds(path) for _ in range(rounds)]
+    imported, over, busy = (median(column) for column in zip(*times, strict=True))
+    return Row(
+        f"complexity of {NODES:,} nodes, beyond TensorFlow's import",
+        over,
+        "import of TensorFlow in the worker",
+        imported,
+        LIMIT_S,
+        bound="ours <=",
+        note=f"{busy:.2f} s of it on the CPU",
     )
+
+
+def main() -> None:
+    """Measure and print."""
+    show([measured(rounds=ROUNDS)])
 
 
 if __name__ == "__main__":

@@ -15,26 +15,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from benchmarks.table import Row, interleaved, show
+from benchmarks.photographs import photographs
+from benchmarks.row import Row, Skip
+from benchmarks.setting import Setting
+from benchmarks.table import show
+from benchmarks.timing import interleaved
 
 SHARE = 0.9
 LIMIT_MIB = 3.5 * 1024
 LARGE = (2976, 3968)
 PATCH = 256
-
-
-def photographs() -> list[np.ndarray]:
-    """The bundled ones, uint8 (height, width, 3)."""
-    from importlib import resources
-
-    found = resources.files("pixelproof.samples").joinpath("ai-challenge")
-    with resources.as_file(found) as folder:
-        return [np.asarray(Image.open(path).convert("RGB")) for path in sorted(folder.glob("*/HD_res/*.jpg"))]
+TILES = ("2048", "1024", "auto")
 
 
 def raw_of(picture: np.ndarray) -> Image.Image:
@@ -123,19 +120,23 @@ def speed(model: Path, label: str, folder: Path, *, patches: int, rounds: int) -
         ours, peer, ratios = interleaved(restored, bare, rounds=rounds)
     what = f"{len(items)} patches of {PATCH}x{PATCH} restored, {label}, {workers} workers"
     shares = ", ".join(f"{1 / ratio:.2f}" for ratio in sorted(ratios))
-    print(
-        f"{label}: speed as a share of bare inference, each round: {shares}; median {1 / np.median(ratios):.2f}"
+    return Row(
+        what,
+        ours,
+        "the same inputs, inference alone",
+        peer,
+        round(1 / SHARE, 2),
+        paired=float(np.median(ratios)),
+        note=f"speed as a share of bare inference, each round: {shares}",
     )
-    return Row(what, ours, "the same inputs, inference alone", peer, round(1 / SHARE, 2))
 
 
-def memory(model: Path, label: str, folder: Path) -> list[list[str]]:
+def memory(model: Path, label: str, folder: Path, *, tiles: Sequence[str]) -> Iterator[Row]:
     """Peaks of a whole process and its worker on a 12-megapixel RAW image."""
     large = Image.fromarray(photographs()[0]).resize(LARGE[::-1], Image.Resampling.BICUBIC)
     source = folder / "large.png"
     raw_of(np.asarray(large)).save(source)
-    rows = []
-    for tile in ("2048", "1024", "auto"):
+    for tile in tiles:
         report = folder / "report.json"
         command = [
             str(Path(sys.executable).parent / "restore-images"),
@@ -147,42 +148,49 @@ def memory(model: Path, label: str, folder: Path) -> list[list[str]]:
         subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
         found = json.loads(report.read_text())
         (image,) = found["images"]
-        tiles = image["tiling"]["tiles"] if image["tiling"] else 1
-        total = found["worker_peak_rss_mib"] + found["parent_peak_rss_mib"]
-        figures = [f"{found['worker_peak_rss_mib']:.0f}", f"{found['parent_peak_rss_mib']:.0f}"]
-        verdict = "met" if total <= LIMIT_MIB else "NOT met"
-        rows.append([f"{label}, --tile {tile}", str(tiles), f"{image['seconds']:.1f}", *figures, verdict])
-    return rows
+        number = image["tiling"]["tiles"] if image["tiling"] else 1
+        worker, parent = found["worker_peak_rss_mib"], found["parent_peak_rss_mib"]
+        yield Row(
+            f"peak memory (VmHWM) of a RAW image of {LARGE[0]}x{LARGE[1]}, {label}, --tile {tile}",
+            worker + parent,
+            target=LIMIT_MIB,
+            bound="ours <=",
+            unit="MiB",
+            note=f"worker {worker:.0f}, parent {parent:.0f}; {number} tiles, inference {image['seconds']:.1f} s",
+        )
+
+
+def rows(setting: Setting) -> Iterator[Row | Skip]:
+    """What `make bench` runs."""
+    if setting.quick:
+        yield from measured(bases=[8], rounds=2, patches=16, tiles=["1024"], checkpoint=None)
+    else:
+        yield from measured(bases=[8, 16], rounds=8, patches=100, tiles=TILES, checkpoint=None)
+
+
+def measured(
+    *, bases: Sequence[int], rounds: int, patches: int, tiles: Sequence[str], checkpoint: Path | None
+) -> Iterator[Row]:
+    """Speed and memory of each model; the checkpoint is the first one's."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for base in bases:
+            weights = checkpoint if base == bases[0] else None
+            model, label = made_model(folder, base=base, checkpoint=weights), f"punet base {base}"
+            yield speed(model, label, folder, patches=patches, rounds=rounds)
+            yield from memory(model, label, folder, tiles=tiles)
 
 
 def main() -> None:
     """Measure and print."""
-    from pixelproof.console import Console
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--patches", type=int, default=100)
     parser.add_argument("--base", type=int, nargs="+", default=[8, 16])
     parser.add_argument("--ckpt", type=Path, help="of punet at the first --base")
     given = parser.parse_args()
-    rows, peaks = [], []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for base in given.base:
-            checkpoint = given.ckpt if base == given.base[0] else None
-            model, label = made_model(folder, base=base, checkpoint=checkpoint), f"punet base {base}"
-            rows.append(speed(model, label, folder, patches=given.patches, rounds=given.rounds))
-            peaks += memory(model, label, folder)
-    show(rows)
-    columns = [
-        "RAW image of 2976x3968",
-        "tiles",
-        "inference, s",
-        "worker, MiB",
-        "parent, MiB",
-        "<= 3584 together",
-    ]
-    Console().table("Peak memory (VmHWM)", columns, peaks)
+    options = {"bases": given.base, "rounds": given.rounds, "patches": given.patches}
+    show(list(measured(**options, tiles=TILES, checkpoint=given.ckpt)))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import resources
 from pathlib import Path
 from statistics import median
 
 import numpy as np
+
+from benchmarks.row import Row, Skip
+from benchmarks.setting import Setting
+from benchmarks.table import show
 
 LIMIT_S = 0.05
 ROUNDS = 15
@@ -57,45 +62,73 @@ def start_s(*, locked: bool, outer: bool) -> float:
             return time.perf_counter() - start
 
 
-def main() -> None:
-    """Measure and print."""
-    from pixelproof.console import Console
+def rows(setting: Setting) -> Iterator[Row | Skip]:
+    """What `make bench` runs."""
+    model = Path(str(resources.files("pixelproof.validate.baselines"))) / "srcnn.pb"
+    if setting.quick:
+        yield from measured(model, rounds=3, pairs=5, shape=(1, 128, 160, 3))
+    else:
+        yield from measured(model, rounds=ROUNDS, pairs=PAIRS, shape=SHAPE)
+
+
+def measured(
+    model: Path, *, rounds: int, pairs: int, shape: tuple[int, int, int, int]
+) -> Iterator[Row | Skip]:
+    """Start and inference with each set of walls."""
+    from pixelproof.measure.sandbox.outer import bubblewrap
+
+    variants = {"its own walls": (True, False)}
+    if bubblewrap().program is not None:
+        variants["its own walls and bubblewrap"] = (True, True)
+    else:
+        yield Skip("the second set of walls needs bubblewrap")
+    kinds = {"none": (False, False), **variants}
+    for locked, outer in kinds.values():
+        start_s(locked=locked, outer=outer)
+    times = [{name: start_s(locked=a, outer=b) for name, (a, b) in kinds.items()} for _ in range(rounds)]
+    bare = median(one["none"] for one in times)
+    for name in variants:
+        over = median(one[name] - one["none"] for one in times)
+        what = f"start of a worker, {name}: over one without"
+        yield Row(what, over, target=LIMIT_S, bound="ours <=", note=f"one without starts in {bare:.3f} s")
+    for name, (locked, outer) in variants.items():
+        yield inference(model, name, locked=locked, outer=outer, pairs=pairs, shape=shape)
+
+
+def inference(
+    model: Path, name: str, *, locked: bool, outer: bool, pairs: int, shape: tuple[int, int, int, int]
+) -> Row:
+    """One image in turn, inside the walls and without any."""
     from pixelproof.measure.formats import detect_kind
     from pixelproof.measure.runtime import interleaved
-    from pixelproof.measure.sandbox.outer import bubblewrap
     from pixelproof.measure.worker import Worker
 
-    model = Path(sys.argv[1] if len(sys.argv) > 1 else "validate/baselines/srcnn.pb")
-    variants = {"no walls": (False, False), "its own walls": (True, False)}
-    if bubblewrap().program is not None:
-        variants["its own and bubblewrap"] = (True, True)
-    for locked, outer in variants.values():
-        start_s(locked=locked, outer=outer)
-    rounds = [{n: start_s(locked=a, outer=b) for n, (a, b) in variants.items()} for _ in range(ROUNDS)]
-    rows = []
-    for name in variants:
-        over = median(r[name] - r["no walls"] for r in rounds)
-        rows.append([name, f"{median(r[name] for r in rounds):.3f}", f"{over:+.3f}", f"<= {LIMIT_S}"])
-    Console().table("Start of a worker, s", ["walls", "until its greeting", "over none", "target"], rows)
+    image = np.random.default_rng(0).random(shape, np.float32)
+    with ExitStack() as closing:
+        workers = []
+        for inside, wrapped in ((locked, outer), (False, False)):
+            with walls(locked=inside, outer=wrapped):
+                worker = closing.enter_context(Worker(memory_limit_mib=1e6))
+                worker.load(model, detect_kind(model))
+            worker.put(0, image)
+            worker.time_ms(0)
+            workers.append(worker)
+        timing = interleaved(workers[1].time_ms, workers[0].time_ms, images=1, max_pairs=pairs)
+    return Row(
+        f"inference of {model.name} at {shape[1]}x{shape[2]}, {name}",
+        median(timing.second_ms),
+        "the same worker without walls",
+        median(timing.first_ms),
+        unit="ms",
+        paired=timing.ratio.value,
+        note=f"{timing.ratio.low:.3f} to {timing.ratio.high:.3f}, {len(timing.first_ms)} pairs",
+    )
 
-    image = np.random.default_rng(0).random(SHAPE, np.float32)
-    kind = detect_kind(model)
-    for name, (locked, outer) in variants.items():
-        with ExitStack() as closing:
-            workers = []
-            for inside, wrapped in ((locked, outer), (False, False)):
-                with walls(locked=inside, outer=wrapped):
-                    worker = closing.enter_context(Worker(memory_limit_mib=1e6))
-                    worker.load(model, kind)
-                worker.put(0, image)
-                worker.time_ms(0)
-                workers.append(worker)
-            result = interleaved(workers[0].time_ms, workers[1].time_ms, images=1, max_pairs=PAIRS)
-            ratio = result.ratio
-            print(
-                f"{model.name} at {SHAPE[1]}x{SHAPE[2]}, {name}: speed {ratio.value:.3f} of one without walls "
-                f"({ratio.low:.3f} to {ratio.high:.3f}, {PAIRS} pairs at most)"
-            )
+
+def main() -> None:
+    """Measure and print."""
+    model = Path(sys.argv[1] if len(sys.argv) > 1 else "validate/baselines/srcnn.pb")
+    show(list(measured(model, rounds=ROUNDS, pairs=PAIRS, shape=SHAPE)))
 
 
 if __name__ == "__main__":

@@ -12,37 +12,23 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
-from benchmarks.table import Row, interleaved, show, timed
+from benchmarks.apart import apart
+from benchmarks.random_model import write_random
+from benchmarks.row import Row, Skip
+from benchmarks.setting import Setting
+from benchmarks.table import show
+from benchmarks.timing import interleaved, spread, timed
 
 CONVERSION_TARGET = 1.1
 INFERENCE_TARGET = 1.0 + 0.02  # no slower, as far as twenty pairs can tell
 SEED = 2021
 Shape = tuple[int, int, int, int]
-
-
-def write_punet(path: Path, *, num_maps_base: int) -> None:
-    """A frozen punet that takes any size, from ``input`` to ``output_l0``, with random weights."""
-    from pixelproof.quiet import import_tensorflow
-
-    import_tensorflow()
-    import keras
-    import tensorflow as tf
-
-    from pixelproof.convert.frozen_graph import freeze_function, tidy
-    from pixelproof.models.registry import create
-
-    keras.utils.set_random_seed(SEED)
-    model = create("punet", num_maps_base=num_maps_base)
-    spec = tf.TensorSpec((1, None, None, 4), tf.float32)
-    frozen, start, end = freeze_function(tf.function(lambda x: model(x)).get_concrete_function(spec))
-    graph = tidy(frozen, input_tensor=start, output_tensor=end, input_name="input", output_name="output_l0")
-    path.write_bytes(graph.SerializeToString())
 
 
 def conversion(folder: Path, *, shape: str, rounds: int) -> list[Row]:
@@ -62,9 +48,10 @@ def conversion(folder: Path, *, shape: str, rounds: int) -> list[Row]:
         return whole - proofs[-1]
 
     ours_s, peer_s, ratios = interleaved(without_proof, lambda: timed([peer]), rounds=rounds)
-    what = f"pb2tflite without its proof, punet 16 at {shape} (rounds {min(ratios):.2f} to {max(ratios):.2f})"
+    what = f"pb2tflite without its proof, punet 16 at {shape}"
+    middle = median(ratios)
     return [
-        Row(what, ours_s, "tflite_convert", peer_s, CONVERSION_TARGET),
+        Row(what, ours_s, "tflite_convert", peer_s, CONVERSION_TARGET, paired=middle, note=spread(ratios)),
         Row("pb2tflite with its proof", ours_s + median(proofs), "tflite_convert", peer_s, None),
     ]
 
@@ -82,39 +69,46 @@ def inference(folder: Path, *, shape: Shape, pairs: int) -> Row:
             worker.time_ms(0)
         timing = runtime.interleaved(second.time_ms, first.time_ms, images=1, max_pairs=pairs)
     ratio = timing.ratio
-    what = f"inference of our file, one thread ({ratio.low:.3f} to {ratio.high:.3f}, {len(timing.first_ms)} pairs)"
-    peer_s = median(timing.first_ms) / 1000
-    return Row(what, peer_s * ratio.value, "inference of its file", peer_s, INFERENCE_TARGET)
+    note = f"{ratio.low:.3f} to {ratio.high:.3f}, {len(timing.first_ms)} pairs"
+    return Row(
+        f"inference of pb2tflite's file, punet 16 at {shape[1]}x{shape[2]}, one thread",
+        median(timing.second_ms),
+        "inference of tflite_convert's file",
+        median(timing.first_ms),
+        INFERENCE_TARGET,
+        unit="ms",
+        paired=ratio.value,
+        note=note,
+    )
 
 
-def in_a_process(call: Callable[[], None]) -> None:
-    """Run something that imports TensorFlow outside of the process that measures."""
-    import multiprocessing
+def rows(setting: Setting) -> Iterator[Row | Skip]:
+    """What `make bench` runs."""
+    if setting.quick:
+        yield from measured(shape="1,64,96,4", rounds=1, pairs=5)
+    else:
+        yield from measured(shape="1,544,960,4", rounds=5, pairs=30)
 
-    process = multiprocessing.get_context("spawn").Process(target=call)
-    process.start()
-    process.join()
-    if process.exitcode:
-        raise RuntimeError(f"ended with {process.exitcode}")
+
+def measured(*, shape: str, rounds: int, pairs: int) -> Iterator[Row]:
+    """Converting, then the two files."""
+    from pixelproof.contract import parse_shape
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        apart(write_random, folder / "punet.pb", "punet", output_name="output_l0", num_maps_base=16)
+        yield from conversion(folder, shape=shape, rounds=rounds)
+        yield inference(folder, shape=parse_shape(shape), pairs=pairs)
 
 
 def main() -> None:
     """Measure and print."""
-    from functools import partial
-
-    from pixelproof.contract import parse_shape
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--pairs", type=int, default=30)
     parser.add_argument("--shape", default="1,544,960,4")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        in_a_process(partial(write_punet, folder / "punet.pb", num_maps_base=16))
-        found = conversion(folder, shape=options.shape, rounds=options.rounds)
-        found.append(inference(folder, shape=parse_shape(options.shape), pairs=options.pairs))
-    show(found)
+    show(list(measured(shape=options.shape, rounds=options.rounds, pairs=options.pairs)))
 
 
 if __name__ == "__main__":

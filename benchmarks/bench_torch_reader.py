@@ -15,12 +15,15 @@ import subprocess
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
+from benchmarks.row import Row, Skip
+from benchmarks.setting import TORCH_NEEDED, Setting, setting_of
+from benchmarks.table import show
 from pixelproof.models.checkpoints.locate import locate
 from pixelproof.models.checkpoints.torch_state_dict import open_torch
 
@@ -81,52 +84,50 @@ def _median_ms(*calls: Callable[[], object], rounds: int) -> list[float]:
     return [median(taken[1:]) for taken in times]
 
 
-def _lines(path: Path, *, rounds: int, torch_python: str | None) -> list[list[str]]:
+def compared(path: Path, *, rounds: int, torch_python: str | None) -> Iterator[Row]:
+    """A file's rows."""
     ours, checked, plain = _median_ms(
         lambda: read(path), lambda: read(path, check=True), path.read_bytes, rounds=rounds
     )
-    size = f"{path.name}, {path.stat().st_size / 2**20:.1f} MiB"
-    verdict = "met" if ours / plain <= TARGET else "NOT met"
-    rows = [
-        [size, f"{ours:.2f}", "its bytes", f"{plain:.2f}", f"{ours / plain:.2f}", f"<= {TARGET:g}", verdict],
-        [
-            f"{size}, with checksums",
-            f"{checked:.2f}",
-            "its bytes",
-            f"{plain:.2f}",
-            f"{checked / plain:.2f}",
-            "-",
-            "-",
-        ],
-    ]
+    what = f"reading {path.name}, {path.stat().st_size / 2**20:.1f} MiB"
+    yield Row(what, ours, "reading its bytes", plain, TARGET, unit="ms")
+    yield Row(f"{what}, with checksums", checked, "reading its bytes", plain, unit="ms")
     if torch_python:
         command = [torch_python, "-c", _TORCH, str(path), str(rounds)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        peer = 1000 * float(done.stdout)
-        rows.append([size, f"{ours:.2f}", "torch.load", f"{peer:.2f}", f"{ours / peer:.2f}", "-", "-"])
-    return rows
+        yield Row(what, ours, "torch.load", 1000 * float(done.stdout), unit="ms")
+
+
+def measured(*, data: Path | None, rounds: int, torch_python: str | None) -> Iterator[Row]:
+    """The large file, and the official ones where there are any."""
+    with tempfile.TemporaryDirectory() as folder:
+        large = Path(folder) / "large.pth"
+        write_large(large)
+        yield from compared(large, rounds=rounds, torch_python=torch_python)
+        for path in sorted((data / "model_zoo").glob("*.pth") if data else ()):
+            yield from compared(path, rounds=rounds, torch_python=torch_python)
+
+
+def rows(setting: Setting) -> Iterator[Row | Skip]:
+    """What `make bench` runs."""
+    data, python = setting.folder("ntire2022_esr"), setting.torch_python
+    rounds = 3 if setting.quick else 15
+    yield from measured(data=None if isinstance(data, Skip) else data, rounds=rounds, torch_python=python)
+    if isinstance(data, Skip):
+        yield data
+    if not python:
+        yield Skip(f"torch.load {TORCH_NEEDED}")
 
 
 def main() -> None:
     """Measure and print."""
-    from pixelproof.console import Console
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="The folder ntire2022_esr.")
-    parser.add_argument("--torch-python")
+    parser.add_argument("--torch-python", default=setting_of().torch_python)
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        large = Path(folder) / "large.pth"
-        write_large(large)
-        files = [large, *sorted((options.data / "model_zoo").glob("*.pth") if options.data else ())]
-        lines = [
-            line
-            for file in files
-            for line in _lines(file, rounds=options.rounds, torch_python=options.torch_python)
-        ]
-    columns = ["file", "ours, ms", "peer", "peer, ms", "ratio", "target", "verdict"]
-    Console().table("Reading PyTorch files, medians", columns, lines)
+    found = measured(data=options.data, rounds=options.rounds, torch_python=options.torch_python)
+    show(list(found))
 
 
 if __name__ == "__main__":

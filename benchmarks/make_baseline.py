@@ -1,8 +1,7 @@
 """Make validate/baselines: the SRCNN graph that runtime is compared with, in every format.
 
-The weights are seeded random numbers (He et al. 2015). The hidden biases are a little negative, so that about as many
-activations are zero as in a trained network: with dense activations the same convolutions took 3 % longer (measured
-beside the official dped_srcnn.pb on an AMD EPYC; with these biases the two agree within 1 %).
+The weights are pixelproof's own (models_pretrained/own-srcnn-x4): how many activations are zero decides up to 3 % of
+the time of the same convolutions, so random weights would be another baseline than a trained network.
 
     python benchmarks/make_baseline.py validate/baselines
 """
@@ -15,26 +14,21 @@ from pathlib import Path
 
 from pixelproof.quiet import import_tensorflow
 
+WEIGHTS = Path(__file__).parents[1] / "models_pretrained" / "own-srcnn-x4.weights.h5"
+
 
 def main(folder: Path) -> None:
     """Write srcnn.pb, srcnn/, srcnn.tflite and srcnn.onnx."""
     import_tensorflow()
-    import keras
-
     from pixelproof.convert.export import write_artifact
     from pixelproof.convert.plan import FILE_NAMES, make_plan
     from pixelproof.convert.source import Ends, keras_source
     from pixelproof.measure.formats import KINDS
     from pixelproof.models import registry
+    from pixelproof.models.checkpoints.loading import load_checkpoint
 
-    keras.utils.set_random_seed(2018)
     model = registry.create("srcnn")
-    initialize = keras.initializers.HeNormal(seed=2018)
-    for weight in model.weights:
-        if len(weight.shape) == 4:
-            weight.assign(initialize(weight.shape))
-        elif weight.shape[0] > 1:
-            weight.assign(keras.ops.full(weight.shape, -0.1))
+    load_checkpoint(model, WEIGHTS, model_name="srcnn")
     ends = Ends()
     shape = (1, 720, 1280, 3)
     plan = make_plan(

@@ -1,82 +1,138 @@
-"""One row a comparison: what, ours, the peer's, ratio, target, met or not."""
+"""The table of all rows: as text, as Markdown, as JSON."""
 
 from __future__ import annotations
 
-import subprocess
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from typing import Any
+
+from benchmarks.machine import Machine, this_machine
+from benchmarks.row import Row, Skip, to_json
+from benchmarks.timing import interleaved, timed
+from pixelproof.console import Console
+
+__all__ = ["Part", "Row", "Table", "cells", "interleaved", "markdown", "print_table", "show", "timed"]
+
+COLUMNS = ("what", "ours", "peer", "peer's", "ratio", "target", "met", "note")
+QUICK = "quick run: small sizes and few rounds, to see that everything works; no figures to quote"
 
 
 @dataclass(frozen=True)
-class Row:
-    """A comparison; times in seconds; ``ratio`` is ours / peer's."""
+class Part:
+    """What one benchmark said, and how long it took."""
 
-    what: str
-    ours_s: float
-    peer: str
-    peer_s: float
-    target: float | None
+    bench: str
+    said: tuple[Row | Skip, ...]
+    seconds: float
 
     @property
-    def ratio(self) -> float:
-        """Ours over the peer's: below 1 is faster."""
-        return self.ours_s / self.peer_s
+    def failed(self) -> bool:
+        """Whether it ended with an error."""
+        return any(row.met == "failed" for row in self.rows)
 
     @property
-    def verdict(self) -> str:
-        """Whether the target is met."""
-        if self.target is None:
-            return "-"
-        return "met" if self.ratio <= self.target else "NOT met"
+    def rows(self) -> list[Row]:
+        """Without what was skipped."""
+        return [one for one in self.said if isinstance(one, Row)]
+
+    @property
+    def skipped(self) -> list[str]:
+        """The reasons alone."""
+        return [one.reason for one in self.said if isinstance(one, Skip)]
 
 
-def timed(commands: Sequence[Sequence[str]], *, prepare: Callable[[], None] | None = None) -> float:
-    """Wall-clock seconds of commands run one after another.
+@dataclass(frozen=True)
+class Table:
+    """All parts of one run, in their order."""
 
-    Raises:
-        RuntimeError: one of them failed.
-    """
-    if prepare is not None:
-        prepare()
-    start = time.perf_counter()
-    for command in commands:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(command)}\n{done.stdout.decode(errors='replace')[-2000:]}")
-    return time.perf_counter() - start
+    machine: Machine
+    parts: tuple[Part, ...]
+    quick: bool = False
+
+    @property
+    def skips(self) -> list[tuple[str, str]]:
+        """(benchmark, reason)."""
+        return [(part.bench, reason) for part in self.parts for reason in part.skipped]
+
+    def summary(self) -> str:
+        """How many rows there are, of each verdict."""
+        met = [row.met for part in self.parts for row in part.rows]
+        counts = (
+            f"{met.count('yes')} targets met",
+            f"{met.count('no')} not met",
+            f"{met.count('failed')} failed",
+        )
+        rest = (f"{met.count('no target')} without a target", f"{len(self.skips)} skipped")
+        return ", ".join([*counts, *rest])
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {
+            "schema_version": 1,
+            "quick": self.quick,
+            "machine": self.machine.to_json(),
+            "seconds": {part.bench: round(part.seconds, 1) for part in self.parts},
+            "rows": [{"bench": part.bench, **to_json(row)} for part in self.parts for row in part.rows],
+            "skipped": [{"bench": bench, "reason": reason} for bench, reason in self.skips],
+        }
 
 
-def interleaved(
-    ours: Callable[[], float], peer: Callable[[], float], *, rounds: int
-) -> tuple[float, float, list[float]]:
-    """Medians of both, measured in turn, and the ratio of every round."""
-    pairs = [(ours(), peer()) for _ in range(rounds)]
-    return median(a for a, _ in pairs), median(b for _, b in pairs), [a / b for a, b in pairs]
+def cells(row: Row) -> list[str]:
+    """A row as text, in the order of `COLUMNS`."""
+    target = "-" if row.target is None else f"{row.bound} {row.target:g}"
+    return [
+        row.what,
+        figure(row.ours, row.unit),
+        row.peer or "-",
+        figure(row.peer_value, row.unit),
+        "-" if row.ratio is None else f"{row.ratio:.3f}",
+        target,
+        row.met,
+        row.note,
+    ]
 
 
-def show(rows: Sequence[Row]) -> None:
-    """Print the table with the machine that it was measured on."""
-    from pixelproof.console import Console
-    from pixelproof.environment import environment
+def figure(value: float | None, unit: str) -> str:
+    """Four digits and the unit; "-" for none."""
+    if value is None:
+        return "-"
+    digits = f"{value:.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.4g}"
+    return f"{digits} {unit}".strip()
 
-    where = environment()
-    console = Console()
-    console.table(
-        f"{where.cpu}, {where.cores} cores, {where.memory_mib / 1024:.0f} GiB, TensorFlow "
-        f"{where.libraries.get('tensorflow', '-')}",
-        ["what", "ours, s", "peer", "peer, s", "ratio", "target", "verdict"],
-        [
-            [
-                row.what,
-                f"{row.ours_s:.2f}",
-                row.peer,
-                f"{row.peer_s:.2f}",
-                f"{row.ratio:.2f}",
-                "-" if row.target is None else f"<= {row.target:g}",
-                row.verdict,
-            ]
-            for row in rows
-        ],
-    )
+
+def markdown(table: Table) -> str:
+    """The same as a Markdown document without a heading."""
+    lines = ["", *(f"- {line}" for line in table.machine.lines()), ""]
+    lines = [f"**{QUICK}**", *lines] if table.quick else lines[1:]
+    lines += [_md_line(("benchmark", *COLUMNS)), _md_line(["---"] * (len(COLUMNS) + 1))]
+    lines += [_md_line([part.bench, *cells(row)]) for part in table.parts for row in part.rows]
+    lines += ["", table.summary() + "."]
+    if table.skips:
+        lines += ["", "Skipped:", "", *(f"- {bench}: {reason}" for bench, reason in table.skips)]
+    return "\n".join(lines) + "\n"
+
+
+def print_table(table: Table, console: Console) -> None:
+    """Print it all."""
+    lines = [_text_line(part.bench, row) for part in table.parts for row in part.rows]
+    console.table(QUICK if table.quick else "", COLUMNS[:-1], lines)
+    if table.skips:
+        console.table("Skipped", ["benchmark", "why"], [list(skip) for skip in table.skips])
+    for line in table.machine.lines():
+        console.line(line)
+    console.line(table.summary() + ".")
+
+
+def show(said: Sequence[Row | Skip]) -> None:
+    """Print the rows of one benchmark with the machine that they were measured on."""
+    print_table(Table(this_machine(None), (Part("", tuple(said), 0.0),)), Console())
+
+
+def _text_line(bench: str, row: Row) -> list[str]:
+    what, *figures, note = cells(row)
+    named = f"{bench}: {what}" if bench else what
+    return [f"{named}\n  {note}" if note else named, *figures]
+
+
+def _md_line(row: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pixelproof.convert.architecture_options import architecture_options, given_options
+from pixelproof.errors import CallError
 
 if TYPE_CHECKING:
     from pixelproof.convert.plan import Request
+    from pixelproof.measure.formats import Kind
 
 
 @click.command("convert-model")
@@ -38,6 +40,13 @@ if TYPE_CHECKING:
 @click.option("--clip", is_flag=True, help="Put the clip to [0, 1] into the graph.")
 @click.option("--opset", default=18, show_default=True, help="ONNX opset, 10 to 18.")
 @click.option("--allow-surplus", is_flag=True, help="Leave out variables that the model doesn't have.")
+@click.option("--optimize", is_flag=True, help="Exact speed-ups, kept where they are measured to gain.")
+@click.option(
+    "--for",
+    "timed_as",
+    type=click.Choice(["pb", "tflite", "onnx"]),
+    help="With --optimize: format in which they are timed [the first of --format].",
+)
 @click.option("--json", "json_to", metavar="FILE|-", help="Write the proof as JSON there too.")
 def convert_model(
     model: str,
@@ -50,6 +59,8 @@ def convert_model(
     clip: bool,
     opset: int,
     allow_surplus: bool,
+    optimize: bool,
+    timed_as: str | None,
     json_to: str | None,
     **architecture: Any,
 ) -> None:
@@ -75,15 +86,17 @@ def convert_model(
 
     start = time.monotonic()
     console = Console(json_to)
+    kinds = parse_formats(formats)
     request = Request(
         model=model,
         checkpoint=ckpt,
         folder=out or default_folder(model, ckpt),
-        formats=parse_formats(formats),
+        formats=kinds,
         shape=None if input_shape is None else parse_shape(input_shape),
         ends=Ends(input_name=input_name, output_name=output_name, clip=clip),
         opset=opset,
         allow_surplus=allow_surplus,
+        optimize_for=_timed_format(kinds, timed_as, optimize=optimize),
         options=given_options(architecture),
     )
     check_files(request)
@@ -93,11 +106,26 @@ def convert_model(
             import_tensorflow()
             from pixelproof.convert.conversion import convert
 
-        convert(request, workers=workers, note=console.line, publish=console.json)
+        with console.stages() as stage:
+            convert(request, workers=workers, note=console.line, publish=console.json, stage=stage)
     console.line(
         f"Written to {request.folder} with the proof in parity.json; {time.monotonic() - start:.1f} s."
     )
     console.next_step(_next(request, shlex.quote(str(request.files[0]))))
+
+
+def _timed_format(kinds: tuple[Kind, ...], asked: str | None, *, optimize: bool) -> Kind | None:
+    """The format in which speed-ups are timed, if any are asked for; a SavedModel runs as a .pb does."""
+    if not optimize:
+        if asked is not None:
+            raise CallError("--for goes with --optimize", found=f"--for {asked} alone")
+        return None
+    if asked is None:
+        return "pb" if kinds[0] == "savedmodel" else kinds[0]
+    kind = next((kind for kind in kinds if kind == asked), None)
+    if kind is None:
+        raise CallError("--for must be a format that is written", found=f"{asked} beside {', '.join(kinds)}")
+    return kind
 
 
 def _next(request: Request, artifact: str) -> str:

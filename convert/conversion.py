@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from pixelproof.convert.delivery import STAGING, deliver, folder_for_results, sweep
 from pixelproof.convert.export import Exported, Note, export_all
 from pixelproof.convert.plan import FILE_NAMES, Plan, Request, check_files, make_plan
 from pixelproof.convert.source import Source, keras_file_source, registered_source
 from pixelproof.convert.workers import WarmWorkers
 from pixelproof.environment import environment
-from pixelproof.files import disk_faults, make_folder, replacing_file, replacing_folder, write_text
+from pixelproof.files import disk_faults, write_text
+from pixelproof.measure.formats import Kind
 from pixelproof.measure.interrupts import interrupts_deferred
 from pixelproof.measure.parity import require
 from pixelproof.report import dump_json
@@ -24,19 +22,25 @@ from pixelproof.schema import to_jsonable
 from pixelproof.temporary import private_tempdir, temporary_folder
 
 Publish = Callable[[dict[str, Any]], None]
+Stage = Callable[[str, int], Callable[[int, str], None]]
 PROOF = "parity.json"
-STAGING = ".staging-"
 OWN_SHAPE = (1, 720, 1280, 3)
 
 
 def convert(
-    request: Request, *, workers: WarmWorkers, note: Note, publish: Publish | None = None
+    request: Request,
+    *,
+    workers: WarmWorkers,
+    note: Note,
+    publish: Publish | None = None,
+    stage: Stage | None = None,
 ) -> dict[str, Any]:
     """Convert, prove and deliver; returns what parity.json holds.
 
     Args:
         workers: may hold warm ones.
         note: told a line for each step.
+        stage: begins a stage of so many timed pairs, where the graph is optimized.
         publish: given the document as soon as it is there, also when the proof fails.
 
     Raises:
@@ -47,40 +51,29 @@ def convert(
     """
     check_files(request)
     plan = _plan(request)
-    _sweep(request.folder)
+    sweep(request.folder)
     with (
-        _folder(request.folder),
+        folder_for_results(request.folder),
         disk_faults(request.folder),
         private_tempdir(),
         temporary_folder(f"{STAGING}{os.getpid()}-", parent=request.folder) as staging,
     ):
         source = _source(request, plan)
         _note_source(source, plan, note)
+        optimized = None
+        if request.optimize_for is not None:
+            source, optimized = _optimized(source, plan, request.optimize_for, note, stage)
         exported = export_all(source, plan, staging, workers=workers, note=note)
         rows = [row for item in exported for row in item.rows]
-        document = _document(source, exported, plan)
+        document = _document(source, exported, plan) | ({"optimized": optimized} if optimized else {})
         if all(row.passed for row in rows):
-            _deliver(staging, [item.name for item in exported], request.folder)
+            deliver(staging, [item.name for item in exported], request.folder)
         write_text(request.folder / PROOF, dump_json(document))
         if publish is not None:
             publish(document)
         require(rows)
     _note_others(request, note)
     return document
-
-
-@contextlib.contextmanager
-def _folder(path: Path) -> Iterator[None]:
-    """A folder for the results; if the block fails, what was created for nothing is removed again."""
-    missing = [p for p in (path, *path.parents) if not p.exists()]
-    make_folder(path)
-    try:
-        yield
-    except BaseException:
-        for folder in missing:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        raise
 
 
 def _plan(request: Request) -> Plan:
@@ -131,6 +124,17 @@ def _source(request: Request, plan: Plan) -> Source:
         )
 
 
+def _optimized(
+    source: Source, plan: Plan, kind: Kind, note: Note, stage: Stage | None
+) -> tuple[Source, dict[str, Any]]:
+    from pixelproof.convert.optimize.document import document_of, gain_line
+    from pixelproof.convert.optimize.of_source import optimized_source
+
+    faster, result = optimized_source(source, plan, kind=kind, note=note, stage=stage)
+    note(f"  {gain_line(result)}")
+    return faster, {"timed_as": kind, "shape": list(plan.shape), **document_of(result)}
+
+
 def _note_source(source: Source, plan: Plan, note: Note) -> None:
     weights = source.weights
     used = f": {weights.used} weights used ({weights.format})" if weights else ""
@@ -174,26 +178,3 @@ def _document(source: Source, exported: Sequence[Exported], plan: Plan) -> dict[
         "environment": environment(),
     }
     return dict(to_jsonable(document))
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what conversions left in a folder when they were killed."""
-    for left in folder.glob(f"{STAGING}*"):
-        owner = left.name.removeprefix(STAGING).split("-")[0]
-        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _deliver(staging: Path, names: Sequence[str], folder: Path) -> None:
-    """Move the artifacts in place. They are on the same disk: from here on only a kill can interrupt."""
-    for name in names:
-        made, target = staging / name, folder / name
-        if made.is_dir():
-            if target.is_file():
-                target.unlink()
-            with replacing_folder(target) as temporary:
-                for member in made.iterdir():
-                    member.replace(temporary / member.name)
-        else:
-            with replacing_file(target) as temporary:
-                made.replace(temporary)

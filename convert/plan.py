@@ -32,6 +32,7 @@ class Request:
         checkpoint: None only where the model brings its own weights.
         folder: where the artifacts go.
         shape: (1, height, width, channels), fixed in the TFLite file; None for the architecture's own.
+        optimize_for: format in which exact speed-ups are timed; None to leave the graph as it is.
         options: of a registered architecture, by name; what is left out is read off the checkpoint.
     """
 
@@ -43,6 +44,7 @@ class Request:
     ends: Ends
     opset: int = DEFAULT_OPSET
     allow_surplus: bool = False
+    optimize_for: Kind | None = None
     options: Mapping[str, object] = field(default_factory=dict)
 
     @property

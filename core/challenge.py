@@ -27,6 +27,7 @@ from pixelproof.rules import (
     PeakMemory,
     Psnr,
     Ranking,
+    Results,
     Runtime,
     Scores,
     ScoreWeights,
@@ -54,6 +55,7 @@ __all__ = [
     "PeakMemory",
     "Psnr",
     "Ranking",
+    "Results",
     "Runtime",
     "ScoreWeights",
     "Scores",
@@ -69,7 +71,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Challenge:
-    """A contest's rules."""
+    """A contest's rules.
+
+    Attributes:
+        honour: rules that no file can show to be kept; they are told, and not judged.
+    """
 
     id: str
     title: str
@@ -77,6 +83,7 @@ class Challenge:
     data_folder: str
     tracks: Mapping[str, Track]
     submission: Submission | None = None
+    honour: tuple[str, ...] = ()
 
     def track(self, name: str) -> Track:
         """The track of this name.
@@ -88,6 +95,22 @@ class Challenge:
             remedy = did_you_mean(name, list(self.tracks))
             raise CallError(f"A track of {self.id} must be named", found=repr(name), remedy=remedy)
         return self.tracks[name]
+
+    def model_track(self, name: str) -> Track:
+        """The track of this name, if models are judged in it.
+
+        Raises:
+            CallError: there is none, or pictures are handed in.
+        """
+        track = self.track(name)
+        if track.results is not None:
+            others = [n for n, other in self.tracks.items() if other.results is None]
+            where = f"; models are judged in --track {', '.join(others)}" if others else ""
+            remedy = f"pixelproof validate-images judges pictures{where}."
+            raise CallError(
+                "A model must go into a track of models", found=f"{name}: {track.title}", remedy=remedy
+            )
+        return track
 
 
 def known_challenges() -> tuple[str, ...]:
@@ -169,6 +192,11 @@ def _check_meaning(challenge: Challenge, fail: Fail) -> None:
             _check_bayer(f"{here}.fidelity.bayer", track, fidelity.bayer, fail)
         if track.ranking is not None:
             _check_ranking(f"{here}.ranking", track, track.ranking, fail)
+        if track.results is not None:
+            _check_results(here, track, track.results, fail)
+        if track.limits.parameters_below is not None and track.complexity is None:
+            rule = "must be counted: the track needs [complexity]"
+            raise fail(f"{here}.limits.parameters_below", rule, "none", "")
         if track.contract.fixed_size is not None and track.contract.any_resolution:
             found = "any_resolution as well"
             raise fail(f"{here}.contract.fixed_size", "must be alone", found, "Set any_resolution = false.")
@@ -182,6 +210,7 @@ def _check_positive(here: str, track: Track, fail: Fail) -> None:
         "contract.size_multiple": contract.size_multiple,
         "contract.channels": min(contract.channels),
         "limits.model_mib": track.limits.model_mib,
+        "limits.parameters_below": track.limits.parameters_below,
     }
     if cap is not None:
         numbers["limits.peak_memory"] = min(cap.total_rss_mib, cap.height, cap.width)
@@ -192,6 +221,8 @@ def _check_positive(here: str, track: Track, fail: Fail) -> None:
         numbers["contract.fixed_size"] = min(contract.fixed_size)
     if fidelity is not None and fidelity.degrade is not None:
         numbers["fidelity.degrade.factor"] = fidelity.degrade.factor
+    if track.results is not None:
+        numbers |= {f"results.{key}": value for key, value in _result_numbers(track.results).items()}
     for key, value in numbers.items():
         if value is not None and not value > 0:
             raise fail(f"{here}.{key}", "must be above 0", f"{value:g}", "")
@@ -215,6 +246,31 @@ def _score_numbers(scores: Scores | Mai2021Scores | Mai2022Scores | None) -> dic
         case Mai2022Scores():
             return {"constant": scores.constant}
     return {}
+
+
+def _result_numbers(results: Results) -> dict[str, float | None]:
+    """Keys of a track of pictures that must be above 0."""
+    return {
+        "count": results.count,
+        "height": results.height,
+        "width": results.width,
+        "zip_mib": results.zip_mib,
+    }
+
+
+def _check_results(here: str, track: Track, results: Results, fail: Fail) -> None:
+    if (results.height is None) != (results.width is None):
+        raise fail(f"{here}.results", "must have both height and width, or neither", "one of them", "")
+    if results.folder_depth < 0:
+        raise fail(f"{here}.results.folder_depth", "must be 0 or more", str(results.folder_depth), "")
+    if track.fidelity is None:
+        raise fail(f"{here}.results", "must go with fidelity, which says how they are measured", "none", "")
+    of_models = ("runtime", "companion", "complexity", "ranking", "scores")
+    given = [part for part in of_models if getattr(track, part) is not None]
+    if given or track.limits != Limits():
+        found = ", ".join(given or ["limits"])
+        remedy = "Give the models a track of their own."
+        raise fail(f"{here}.results", "must stand without what is asked of a model", found, remedy)
 
 
 def _check_ranking(here: str, track: Track, ranking: Ranking, fail: Fail) -> None:

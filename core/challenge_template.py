@@ -12,6 +12,7 @@ title = "What the contest is called"
 url = "https://example.org/rules"
 # The folder, below --data's parent or PIXELPROOF_DATA, that all paths in this file start from.
 data_folder = "my-challenge"
+#honour = ["No external data."]     # rules that no file can show to be kept: told, not judged
 
 # One table per ranking. Give more by repeating [tracks.NAME] and what follows it.
 [tracks.main]
@@ -35,6 +36,7 @@ size_multiple = 1              # height and width are multiples of this
 # What a model may weigh.
 [tracks.main.limits]
 #model_mib = 100
+#parameters_below = 2_000_000   # needs [tracks.main.complexity]
 #peak_memory = { total_rss_mib = 3584, height = 720, width = 1280 }
 
 # Which pairs are compared, and how. Inputs are a folder of their own, or made from the targets.
@@ -90,12 +92,27 @@ psnr = { crop_border = 0, clip = true, round_to_8_bit = false }
 #[tracks.main.scores.weights]
 #total = { alpha = 4, beta = 100, gamma = 1.0 }
 
+# Pictures in place of a model: what is handed in on such a track. It has no limits, runtime, scores and the like.
+#[tracks.pictures]
+#title = "Results of the test images"
+#contract = { scale = 4 }
+#fidelity = { targets = "targets", inputs = "inputs", psnr = { round_to_8_bit = true } }
+
+#[tracks.pictures.results]
+#count = 400
+#extension = ".png"
+#height = 512                   # without height and width each is as large as its target
+#width = 512
+#zip_mib = 30
+#folder_depth = 0               # most folders around them in the zip
+
 # What is handed in, and which checks must have run before it is packed.
 [submission]
 formats = ["pb"]               # any of pb, savedmodel, tflite, onnx
 model_member = "model.pb"      # the model's name inside the zip
 required_checks = ["loads", "names", "tensors", "finite", "range"]
-#per_day = 2
+#per_day = 2                   # passed ones a team may have a day (UTC) and track
+#counts = "last"                # or "best": which of a team's submissions is ranked
 
 # {track}, {team_id}, {team_name}, {link} and {members} are filled in.
 #[submission.mail]

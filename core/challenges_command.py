@@ -14,7 +14,7 @@ from pixelproof.errors import CallError
 from pixelproof.rules import Mai2021Scores, Mai2022Scores, Scores
 
 if TYPE_CHECKING:
-    from pixelproof.challenge import Challenge, Fidelity, Track
+    from pixelproof.challenge import Challenge, Fidelity, Results, Track
     from pixelproof.console import Console
 
 Rows = list[tuple[str, str]]
@@ -103,12 +103,17 @@ def check(file: str) -> int:
     console = Console()
     console.line(f"{file} holds to the schema: {challenge.id}, {challenge.title}.")
     for name, track in challenge.tracks.items():
-        parts = [p for p in ("fidelity", "runtime", "scores") if getattr(track, p) is not None]
+        named = ("fidelity", "runtime", "scores", "results")
+        parts = [part for part in named if getattr(track, part) is not None]
         console.line(f"  track {name}: {track.title} (contract, limits{''.join(', ' + p for p in parts)})")
     if challenge.submission is None:
         console.line("  no [submission]: package-submission will not know what to pack")
-    first = next(iter(challenge.tracks))
-    console.next_step(f"validate-pb model.pb --challenge {shlex.quote(file)} --track {first} --data DIR")
+    first, track = next(iter(challenge.tracks.items()))
+    judged = f"--challenge {shlex.quote(file)} --track {first}"
+    if track.results is None:
+        console.next_step(f"validate-pb model.pb {judged} --data DIR")
+    else:
+        console.next_step(f"pixelproof validate-images results.zip {judged} --targets DIR")
     return 0
 
 
@@ -128,9 +133,13 @@ def _show(console: Console, challenge: Challenge) -> None:
     if challenge.submission is not None:
         console.line()
         console.table("Submission", ("rule", "value"), _submission_rows(challenge))
+    for rule in challenge.honour:
+        console.line(f"Not judged, on your honour: {rule}")
 
 
 def _track_rows(track: Track) -> Rows:
+    if track.results is not None and track.fidelity is not None:
+        return [*_result_rows(track, track.results), *_fidelity_rows(track.fidelity), *_gate_rows(track)]
     contract, limits = track.contract, track.limits
     rows = [
         ("input, output", f"{contract.input}, {contract.output}"),
@@ -141,6 +150,8 @@ def _track_rows(track: Track) -> Rows:
     ]
     if limits.model_mib is not None:
         rows.append(("model file", f"at most {limits.model_mib:g} MiB"))
+    if limits.parameters_below is not None:
+        rows.append(("parameters", f"fewer than {limits.parameters_below:,}"))
     if limits.peak_memory is not None:
         peak = limits.peak_memory
         limit = (
@@ -160,8 +171,7 @@ def _track_rows(track: Track) -> Rows:
         on = "an artificial image" if run.images is None else run.images
         size = "mean over all, each at its own size" if run.every_image else f"{run.height}x{run.width}"
         rows.append(("runtime", f"{how} on {on} ({size})"))
-    if track.gates is not None:
-        rows.append(("PSNR gate", f"at least {track.gates.psnr_db:.2f} dB"))
+    rows += _gate_rows(track)
     if track.complexity is not None:
         cost = track.complexity
         rows.append(("complexity", f"as {cost.convention} counts, at {cost.height}x{cost.width}"))
@@ -171,6 +181,23 @@ def _track_rows(track: Track) -> Rows:
         by = f"weights {weights}" if weights else " + ".join(order.metrics)
         rows.append(("ranking", f"{order.method.replace('_', ' ')}: {by}"))
     return [*rows, *_score_rows(track)]
+
+
+def _result_rows(track: Track, results: Results) -> Rows:
+    size = "each its target's"
+    if results.height is not None:
+        size = f"{results.height}x{results.width}, x{track.contract.scale} of the input"
+    folders = "no folder" if results.folder_depth == 0 else f"at most {results.folder_depth} deep"
+    rows = [
+        ("handed in", f"{results.count} pictures under their targets' names, {results.extension}, 8-bit RGB"),
+        ("size", size),
+        ("folders around them", folders),
+    ]
+    return [*rows, ("zip", f"at most {results.zip_mib:g} MiB")] if results.zip_mib is not None else rows
+
+
+def _gate_rows(track: Track) -> Rows:
+    return [] if track.gates is None else [("PSNR gate", f"at least {track.gates.psnr_db:.2f} dB")]
 
 
 def _score_rows(track: Track) -> Rows:
@@ -224,7 +251,8 @@ def _submission_rows(challenge: Challenge) -> Rows:
         ("checks that must have run", ", ".join(submission.required_checks)),
     ]
     if submission.per_day is not None:
-        rows.append(("a day", str(submission.per_day)))
+        rows.append(("a day", f"{submission.per_day}, failed ones not counted"))
+    rows.append(("what counts", f"the {submission.counts} successful one"))
     if submission.mail is not None:
         rows.append(("mail", f"{submission.mail.to}: {submission.mail.subject}"))
     if submission.registration is not None:

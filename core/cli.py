@@ -37,6 +37,12 @@ COMMANDS = {
         "pixelproof.tflite.inspection.commands:inspect_tflite",
         "Operations, cost and delegate rules of a TFLite file.",
     ),
+    "convert-onnx": _Entry(
+        "pixelproof.convert.from_onnx.commands:convert_onnx", "A stranger's .onnx to .pb and TFLite, proven."
+    ),
+    "optimize": _Entry(
+        "pixelproof.convert.optimize.commands:optimize", "A faster .pb that computes the same picture."
+    ),
     "restore-images": _Entry(
         "pixelproof.convert.restore.commands:restore_images", "A folder of RAW or RGB images through a model."
     ),
@@ -49,6 +55,11 @@ COMMANDS = {
     "validate-pb": _Entry(
         "pixelproof.validate.commands:validate_pb", "Judge an artifact by a challenge's rules."
     ),
+    "validate-images": _Entry(
+        "pixelproof.validate.image_results.commands:validate_images",
+        "Judge a folder or zip of result pictures.",
+    ),
+    "report": _Entry("pixelproof.validate.page.commands:report", "A report as one HTML page."),
     "rank-reports": _Entry(
         "pixelproof.validate.rank_command:rank_reports", "Rank judged models among each other."
     ),
@@ -58,7 +69,37 @@ COMMANDS = {
     "unpack-submission": _Entry(
         "pixelproof.submit.unpack_command:unpack_submission", "Unpack a stranger's submission, safely."
     ),
+    "judge-submissions": _Entry(
+        "pixelproof.submit.judging.commands:judge_submissions", "Judge many submissions into a ledger."
+    ),
+    "leaderboard": _Entry(
+        "pixelproof.submit.board.commands:leaderboard",
+        "The ledger as a leaderboard: HTML, JSON, CSV, Markdown.",
+    ),
+    "codabench-bundle": _Entry(
+        "pixelproof.submit.scoring.commands:codabench_bundle",
+        "A challenge as a scoring program for Codabench.",
+    ),
+    "evalai-bundle": _Entry(
+        "pixelproof.submit.scoring.commands:evalai_bundle", "A challenge as an evaluation script for EvalAI."
+    ),
     "models": _Entry("pixelproof.models.commands:models_command", "List the architectures."),
+    "degrade-images": _Entry(
+        "pixelproof.models.training.degrade_command:degrade_images",
+        "Pairs of a picture and a degraded one, for validation or training.",
+    ),
+    "train-model": _Entry(
+        "pixelproof.models.training.run.commands:train_model",
+        "Train a model by a recipe, resume it, look into a run.",
+    ),
+    "super-resolve": _Entry(
+        "pixelproof.models.training.super_resolve_command:super_resolve",
+        "One picture through a trained model, beside bicubic.",
+    ),
+    "package-course": _Entry(
+        "pixelproof.submit.course.commands:package_course",
+        "Pack what a course challenge wants handed in.",
+    ),
     "challenges": _Entry(
         "pixelproof.challenges_command:challenges", "Show, scaffold and check challenge rules."
     ),
@@ -168,3 +209,5 @@ pb2tflite = _script("pb2tflite")
 restore_images = _script("restore-images")
 validate_pb = _script("validate-pb")
 package_submission = _script("package-submission")
+train_model = _script("train-model")
+super_resolve = _script("super-resolve")

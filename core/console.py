@@ -51,7 +51,7 @@ class Console:
             title=printable(title) or None, title_justify="left", title_style="bold", header_style="bold"
         )
         for column in columns:
-            table.add_column(column, overflow="fold")
+            table.add_column(Text(printable(column)), overflow="fold")
         for row in rows:
             style = STATUS_STYLES.get(row[status_column], "") if status_column is not None else ""
             cells = [

@@ -10,12 +10,15 @@
     │   ├── ImageError                  unreadable, mismatched
     │   ├── ShapeMismatch               two arrays that must agree don't
     │   ├── ChallengeError              a challenge file: key, line, what it should be
-    │   └── ReportError                 a report file
+    │   ├── ReportError                 a report file
+    │   ├── RecipeError                 a training or degradation recipe: key, line, what it should be
+    │   └── LedgerError                 a ledger: missing, damaged, of another version, no ledger
     ├── RuleBroken             exit 1   a rule of a challenge or of pixelproof itself
     │   ├── ParityBroken                an exported file computes another picture than its source
     │   ├── SubmissionRefused           the submission can't be packed, or unpacked
     │   ├── ModelFailed                 the model raised an error while it was loaded or run
     │   │   └── GraphRefused            the scan found what a judged model may not hold
+    │   ├── TrainingDiverged            a loss that is NaN or infinite
     │   └── WorkerStopped               the judged model crashed, ran too long or took too much memory
     └── EnvironmentFault       exit 3   disk full, folder not writable, a part not installed
 
@@ -86,6 +89,14 @@ class ReportError(InputError):
     """A report file is damaged or of another schema."""
 
 
+class RecipeError(InputError):
+    """A recipe breaks its schema."""
+
+
+class LedgerError(InputError):
+    """A ledger is missing, damaged, of another version, or no ledger at all."""
+
+
 class RuleBroken(PixelproofError):
     """A rule was broken."""
 
@@ -106,6 +117,10 @@ class ModelFailed(RuleBroken):
 
 class GraphRefused(ModelFailed):
     """The scan found what a judged model may not hold; nothing of it was loaded."""
+
+
+class TrainingDiverged(RuleBroken):
+    """The loss is NaN or infinite; the run's checkpoints are good."""
 
 
 StopReason = Literal["crashed", "timed_out", "out_of_memory", "refused"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pixelproof.safety import Scan
 
@@ -60,6 +61,27 @@ class RangeSample:
 
 
 @dataclass(frozen=True)
+class RangeTrial:
+    """Pictures of the track given to the model, and taken from it, in other ranges than [0, 1].
+
+    Attributes:
+        input_range, output_range: (low, high) that stand for [0, 1].
+        images: how many pictures; the first one alone where it gains nothing.
+        psnr_db: mean against their targets, outputs brought to [0, 1]; at most 100.
+        mean_gain_db, least_gain_db: by so much that is better than in [0, 1].
+        correlation: of output and target, the least.
+    """
+
+    input_range: tuple[float, float]
+    output_range: tuple[float, float]
+    images: int
+    psnr_db: float
+    mean_gain_db: float
+    least_gain_db: float
+    correlation: float
+
+
+@dataclass(frozen=True)
 class ImageFidelity:
     """One image pair."""
 
@@ -109,6 +131,9 @@ class Runtime:
 
     ``interval_ms`` is the 95 % interval of the model's own time. Where each image was timed at its own size,
     ``mean_ms`` is the mean over the ``images``, and ``height`` and ``width`` are the largest one's.
+
+    ``device`` is ``cpu`` or a GPU's name, with its limit. A time by the device's own events is from the start of the
+    first kernel to the end of the last.
     """
 
     latency_ms: Percentiles
@@ -125,6 +150,23 @@ class Runtime:
     interval_ms: tuple[float, float] | None = None
     mean_ms: float | None = None
     images: int | None = None
+    device: str = "cpu"
+    clock: Literal["wall", "device events"] = "wall"
+
+
+@dataclass(frozen=True)
+class MemoryTrace:
+    """Resident size of the worker over time, as a thread beside it saw it.
+
+    Attributes:
+        step_ms: what one value covers.
+        rss_mib: the largest size seen in each step; what passes between two looks is not in it.
+        runs_ms: when each run of the model began; before the first one it was loaded.
+    """
+
+    step_ms: float
+    rss_mib: tuple[float, ...]
+    runs_ms: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,6 +174,8 @@ class Memory:
     """Resident memory of the worker while it processed one image, MiB.
 
     ``baseline_rss_mib`` is the runtime's own share before the model was loaded, ``model_mib`` the rest.
+
+    ``device_peak_mib`` is what the model took at most of the GPU ``device``, weights included.
     """
 
     peak_rss_mib: float
@@ -142,6 +186,9 @@ class Memory:
     width: int
     method: str
     stopped: str | None = None
+    trace: MemoryTrace | None = None
+    device: str = "cpu"
+    device_peak_mib: float | None = None
 
 
 @dataclass(frozen=True)
@@ -169,8 +216,22 @@ class Companion:
 
 
 @dataclass(frozen=True)
+class LayerCost:
+    """What one layer costs; ``share`` is of all FLOPs, 0 to 1."""
+
+    name: str
+    op: str
+    params: int
+    flops: int
+    share: float
+
+
+@dataclass(frozen=True)
 class Complexity:
-    """What the network costs at one input size, under a named convention: see measure/complexity.py."""
+    """What the network costs at one input size, under a named convention: see measure/complexity.py.
+
+    ``layers`` are those with FLOPs, in the order of computation; of very many, the most expensive.
+    """
 
     convention: str
     height: int
@@ -179,13 +240,18 @@ class Complexity:
     flops: int
     activations: int
     conv_layers: int
+    layers: tuple[LayerCost, ...] = ()
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that was measured on an artifact; None where it was not. Checks read nothing else."""
+    """All that was measured on an artifact; None where it was not. Checks read nothing else.
+
+    ``optimized`` are the exact rewrites in the file, as the proof beside it says; None where none is of this file.
+    """
 
     artifact: Artifact
+    optimized: tuple[str, ...] | None = None
     scan: Scan | None = None
     load_error: str | None = None
     interface: Interface | None = None
@@ -193,6 +259,7 @@ class Evidence:
     used_output: str | None = None
     size_trials: tuple[SizeTrial, ...] | None = None
     range_samples: tuple[RangeSample, ...] | None = None
+    range_trials: tuple[RangeTrial, ...] | None = None
     clips_itself: bool | None = None
     determinism_max_abs: float | None = None
     fidelity: Fidelity | None = None

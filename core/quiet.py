@@ -38,6 +38,22 @@ def native_chatter_hidden() -> Iterator[None]:
                 os.write(2, held.read())
 
 
+@contextmanager
+def left_out(*modules: str) -> Iterator[None]:
+    """Keep TensorFlow and Keras from importing what they only look for, where it is installed, and nobody here uses.
+
+    Matplotlib (Keras's galleries) takes half a second and writes caches into the user's home, JAX (TFLite's converter
+    for it) nearly a second.
+    """
+    absent = [name for name in modules if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
 def import_tensorflow() -> None:
     """Import TensorFlow and Keras quietly, on the CPU: proofs want one arithmetic on every machine.
 
@@ -52,7 +68,7 @@ def import_tensorflow() -> None:
     import importlib
 
     try:
-        with native_chatter_hidden():
+        with native_chatter_hidden(), left_out("matplotlib", "jax"):
             tensorflow = importlib.import_module("tensorflow")
             tensorflow.config.list_logical_devices()
             keras = importlib.import_module("keras")

@@ -28,10 +28,11 @@ class PeakMemory:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a model may weigh."""
+    """What a model may weigh; it must have fewer than ``parameters_below`` parameters."""
 
     model_mib: float | None = None
     peak_memory: PeakMemory | None = None
+    parameters_below: int | None = None
 
 
 @dataclass(frozen=True)
@@ -202,8 +203,28 @@ class Companion:
 
 
 @dataclass(frozen=True)
+class Results:
+    """What is handed in where pictures are judged, and no model: one for each target, under the target's name.
+
+    Attributes:
+        count: how many.
+        extension: of their names; the pixels are 8-bit RGB.
+        height, width: of each picture; of its target where they are None.
+        zip_mib: most that the zip may weigh.
+        folder_depth: most folders that may stand around the pictures in the zip.
+    """
+
+    count: int
+    extension: Literal[".png"] = ".png"
+    height: int | None = None
+    width: int | None = None
+    zip_mib: float | None = None
+    folder_depth: int = 0
+
+
+@dataclass(frozen=True)
 class Track:
-    """One ranking inside a challenge."""
+    """One ranking inside a challenge, of models; with ``results`` of pictures."""
 
     title: str
     contract: Contract
@@ -215,6 +236,7 @@ class Track:
     gates: Gates | None = None
     complexity: ComplexityRules | None = None
     ranking: Ranking | None = None
+    results: Results | None = None
 
 
 @dataclass(frozen=True)
@@ -228,7 +250,12 @@ class Mail:
 
 @dataclass(frozen=True)
 class Submission:
-    """What is handed in: the zip, the checks that must have run, the mails that go out."""
+    """What is handed in: the zip, the checks that must have run, the mails that go out.
+
+    Attributes:
+        per_day: judged submissions that one team may have a day (UTC) and track; failed ones don't count.
+        counts: which of a team's successful submissions is ranked, the last or the best.
+    """
 
     formats: tuple[Format, ...]
     model_member: str
@@ -236,3 +263,4 @@ class Submission:
     mail: Mail | None = None
     registration: Mail | None = None
     per_day: int | None = None
+    counts: Literal["last", "best"] = "last"

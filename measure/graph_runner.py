@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tensorflow.core.protobuf.config_pb2 import ConfigProto
+from tensorflow.core.framework.step_stats_pb2 import StepStats
+from tensorflow.core.protobuf.config_pb2 import ConfigProto, RunMetadata, RunOptions
 from tensorflow.python.client.session import Session
 
 from pixelproof.errors import ArtifactError, ModelFailed
+from pixelproof.measure.device import CPU, Device
+from pixelproof.measure.device_session import session_config
 from pixelproof.measure.graph_def import (
     final_nodes,
     free_batch,
@@ -27,15 +30,23 @@ from pixelproof.measure.runners import TensorTable, tensor_table
 class _Session:
     """A graph's compiled call."""
 
-    def __init__(self, graph: Any, *, threads: int, input_name: str, output_name: str) -> None:
-        config = ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
+    def __init__(self, graph: Any, *, config: ConfigProto, input_name: str, output_name: str) -> None:
         self._session = Session(graph=graph, config=config)
-        self._call = self._session.make_callable(
-            graph.get_tensor_by_name(output_name), feed_list=[graph.get_tensor_by_name(input_name)]
-        )
+        self._output, self._input = map(graph.get_tensor_by_name, (output_name, input_name))
+        self._call = self._session.make_callable(self._output, feed_list=[self._input])
+        self._traced: Any = None
 
     def __call__(self, x: Array) -> Array:
         return np.asarray(self._call(x))
+
+    def traced(self, x: Array) -> tuple[Array, StepStats]:
+        if self._traced is None:
+            self._traced = self._session.make_callable(
+                self._output, feed_list=[self._input], accept_options=True
+            )
+        metadata = RunMetadata()
+        output = self._traced(x, options=RunOptions(trace_level=RunOptions.FULL_TRACE), run_metadata=metadata)
+        return np.asarray(output), metadata.step_stats
 
 
 class GraphRunner:
@@ -43,12 +54,24 @@ class GraphRunner:
 
     Copies are made when they are first needed, and the file's own form is not kept, so that the memory that is
     measured is the plain graph's.
+
+    Args:
+        graph_def: in place of the file's, which then only names it.
     """
 
-    def __init__(self, path: str, *, threads: int, input_name: str | None, output_name: str | None) -> None:
-        graph_def = read_graph(path)
+    def __init__(
+        self,
+        path: str,
+        *,
+        threads: int,
+        input_name: str | None,
+        output_name: str | None,
+        device: Device = CPU,
+        graph_def: Any = None,
+    ) -> None:
+        graph_def = read_graph(path) if graph_def is None else graph_def
         self._label = Path(path).name
-        self._threads = threads
+        self._config = session_config(threads=threads, device=device)
         self._sessions: dict[str, _Session] = {}
         self._graph = graph = import_graph(graph_def, label=self._label)
         used_input = _choose(graph, input_name, placeholders(graph_def))
@@ -68,6 +91,10 @@ class GraphRunner:
         """Run once."""
         return self._session("open batch" if len(x) > 1 and self._fixed_batch else "as it is")(x)
 
+    def run_traced(self, x: Array) -> tuple[Array, StepStats]:
+        """Run once, slower, and say when and where each operation ran."""
+        return self._session("as it is").traced(x)
+
     def run_float64(self, x: Array) -> Array:
         """Run once in float64."""
         try:
@@ -85,7 +112,7 @@ class GraphRunner:
                 found = ", ".join(t["name"] for t in self.interface["inputs"] + self.interface["outputs"])
                 raise ModelFailed("A model must have one input and one output", found=found)
             self._sessions[variant] = _Session(
-                self._variant(variant), threads=self._threads, input_name=used_input, output_name=used_output
+                self._variant(variant), config=self._config, input_name=used_input, output_name=used_output
             )
         return self._sessions[variant]
 

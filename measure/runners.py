@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from pixelproof.errors import ArtifactError, ModelFailed
 from pixelproof.measure.channels_first import ChannelsLast
+from pixelproof.measure.device import CPU, Device
 from pixelproof.measure.graph_scan import require_clean as require_clean
 from pixelproof.measure.protocol import Array
 
@@ -88,12 +90,14 @@ def load(
     output_name: str | None,
     thorough: bool,
     channels_first: bool = False,
+    device: Device = CPU,
 ) -> Runner:
     """Load an artifact of a format; its file has been scanned.
 
     Args:
         thorough: scan a SavedModel once more as the frozen graph that its signature becomes.
         channels_first: an .onnx has its channels before height and width; it is run as if they were behind.
+        device: where it runs.
 
     Raises:
         GraphRefused: that scan found what a judged model may not hold.
@@ -105,6 +109,12 @@ def load(
         readable.open("rb").close()
     except OSError as error:
         raise ArtifactError("The artifact must be readable", found=f"{path}: {error.strerror}") from error
+    if device.kind == "gpu":
+        from pixelproof.measure import gpu_runners
+
+        names = {"input_name": input_name, "output_name": output_name}
+        runner = gpu_runners.load(path, kind=kind, threads=threads, device=device, **names)
+        return ChannelsLast(runner) if channels_first else runner
     if kind == "pb":
         from pixelproof.measure.graph_runner import GraphRunner
 
@@ -227,11 +237,15 @@ _NO_ONNX = ("INVALID_PROTOBUF", "ModelProto", "No graph was found")
 
 
 class OnnxRunner:
-    """An .onnx file in onnxruntime, on the CPU."""
+    """An .onnx file in onnxruntime.
+
+    Args:
+        providers: what it computes with, as onnxruntime takes them; the CPU where it is empty.
+    """
 
     global_statistics = False
 
-    def __init__(self, path: str, *, threads: int) -> None:
+    def __init__(self, path: str, *, threads: int, providers: Sequence[Any] = ()) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -239,7 +253,8 @@ class OnnxRunner:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            with_what = [*providers, "CPUExecutionProvider"]
+            self._session = onnxruntime.InferenceSession(path, options, providers=with_what)
         except Exception as error:
             if any(mark in str(error) for mark in _NO_ONNX):
                 found = f"{Path(path).name}: {first_line(error)}"
@@ -252,6 +267,7 @@ class OnnxRunner:
         }
         alone = len(inputs) == 1 and len(outputs) == 1
         self.used = (inputs[0].name, outputs[0].name) if alone else (None, None)
+        self.providers: list[str] = self._session.get_providers()
 
     def __call__(self, x: Array) -> Array:
         """Run once."""

@@ -25,7 +25,7 @@ WINDOW_SIZE, WINDOW_SIGMA = 11, 1.5
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 _BLOCK = 16  # outputs of one banded product: smaller is call overhead, larger multiplies more zeros
-_COLUMNS = 512  # and how wide, so that OpenBLAS keeps it on one thread (below 2**18 multiplications)
+_LONGEST = 512  # and how long, so that OpenBLAS keeps it on one thread (below 2**18 multiplications)
 _STRIP_VALUES = 1 << 17  # of the four filtered quantities together: 1 MiB, about one core's cache
 _CHUNK_VALUES = 1 << 17  # of one picture stack: four 100x100 patches
 
@@ -74,10 +74,10 @@ def structure_factors(
     Returns:
         float64, (levels, images, channels), finest scale first. NaN where a picture is not finite.
     """
-    parts = []
+    parts, planes_of = [], _as_planes if levels > 1 else _plane_views
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for part in _chunks(len(outputs), outputs[:1].size):
-            x, y = _as_planes(outputs[part]), _as_planes(targets[part])
+            x, y = planes_of(outputs[part]), planes_of(targets[part])
             means = []
             for level in range(levels):
                 if level:
@@ -101,6 +101,10 @@ def _as_planes(pictures: AnyFloat) -> Float64:
     return planes.reshape(images * channels, height, width)
 
 
+def _plane_views(pictures: AnyFloat) -> AnyFloat:
+    return pictures.transpose(0, 3, 1, 2).reshape(-1, *pictures.shape[1:3])
+
+
 def _halved(planes: Float64) -> Float64:
     _, height, width = planes.shape
     if height % 2 or width % 2:
@@ -111,27 +115,33 @@ def _halved(planes: Float64) -> Float64:
     return halved
 
 
-def _plane_means(x: Float64, y: Float64, window: Window, data_range: float, with_luminance: bool) -> Float64:
+def _plane_means(
+    x: AnyFloat, y: AnyFloat, window: Window, data_range: float, with_luminance: bool
+) -> Float64:
     planes, height, width = x.shape
-    rows_out, columns_out = height - window.size + 1, width - window.size + 1
+    border = window.size - 1
+    rows_out, columns_out = height - border, width - border
     band = _band(window)
-    strip = max(_BLOCK, _STRIP_VALUES // (4 * planes * width) // _BLOCK * _BLOCK)
+    strip = min(rows_out, max(_BLOCK, _STRIP_VALUES // (4 * width) // _BLOCK * _BLOCK))
+    group = max(1, _STRIP_VALUES // (4 * width * (strip + border)))
     totals = np.zeros(planes)
-    for top in range(0, rows_out, strip):
-        rows = slice(top, min(top + strip, rows_out) + window.size - 1)
-        maps = _filtered(_quantities(x[:, rows], y[:, rows]), band)
-        totals += _structure_map(maps, data_range, with_luminance).sum(axis=(1, 2))
+    for first in range(0, planes, group):
+        chosen = slice(first, first + group)
+        for top in range(0, rows_out, strip):
+            rows = slice(top, min(top + strip, rows_out) + border)
+            maps = _filtered(_quantities(x[chosen, rows], y[chosen, rows]), band)
+            totals[chosen] += _structure_map(maps, data_range, with_luminance).sum(axis=(1, 2))
     totals /= rows_out * columns_out
     return totals
 
 
-def _quantities(x: Float64, y: Float64) -> Float64:
+def _quantities(x: AnyFloat, y: AnyFloat) -> Float64:
     stack = np.empty((4, *x.shape))
     stack[0] = x
     stack[1] = y
-    np.multiply(x, y, out=stack[2])
-    np.multiply(x, x, out=stack[3])
-    stack[3] += y * y
+    np.multiply(stack[0], stack[1], out=stack[2])
+    np.multiply(stack[0], stack[0], out=stack[3])
+    stack[3] += stack[1] * stack[1]
     return stack
 
 
@@ -174,13 +184,16 @@ def _filtered(stack: Float64, band: Float64) -> Float64:
     for top in range(0, rows_out, _BLOCK):
         block = min(_BLOCK, rows_out - top)
         part = band[:block, : block + border]
-        for left in range(0, width, _COLUMNS):
-            columns = slice(left, left + _COLUMNS)
+        for left in range(0, width, _LONGEST):
+            columns = slice(left, left + _LONGEST)
             source = stack[..., top : top + block + border, columns]
             np.matmul(part, source, out=down[..., top : top + block, columns])
-    across = np.empty((quantities, planes, rows_out, columns_out))
-    for left in range(0, columns_out, _BLOCK):
-        block = min(_BLOCK, columns_out - left)
-        part = band[:block, : block + border].T
-        np.matmul(down[..., left : left + block + border], part, out=across[..., left : left + block])
-    return across
+    lines, across = down.reshape(-1, width), np.empty((quantities * planes * rows_out, columns_out))
+    upright = np.ascontiguousarray(band.T)  # twice as fast as the transposed view
+    for top in range(0, len(lines), _LONGEST):
+        rows = slice(top, top + _LONGEST)
+        for left in range(0, columns_out, _BLOCK):
+            block = min(_BLOCK, columns_out - left)
+            part = upright[: block + border, :block]
+            np.matmul(lines[rows, left : left + block + border], part, out=across[rows, left : left + block])
+    return across.reshape(quantities, planes, rows_out, columns_out)

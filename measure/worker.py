@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from pixelproof.environment import usable_cores
 from pixelproof.errors import CallError, EnvironmentFault, GraphRefused, ModelFailed, WorkerStopped
 from pixelproof.measure import memory, protocol
 from pixelproof.measure.cost.table import MOST_BYTES, CostTable
+from pixelproof.measure.device import Device
 from pixelproof.measure.formats import Kind
 from pixelproof.measure.inbox import DEFAULT_MAX_BYTES
+from pixelproof.measure.memory_trace import Recorder
 from pixelproof.measure.protocol import Array, ProtocolError
 from pixelproof.measure.worker_answers import (
     Loaded,
@@ -50,6 +52,7 @@ class Worker:
         lifetime_s: longer than the child may be busy in all; the system ends it then, if nothing else has.
         require_sandbox: refuse to work where neither Landlock nor bubblewrap locks the child in.
         max_bytes: a larger artifact is refused before anything reads it.
+        device: where the model runs; None for what CUDA_VISIBLE_DEVICES says. See `GpuWorker` for a GPU's figures.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Worker:
         lifetime_s: float = DEFAULT_LIFETIME_S,
         require_sandbox: bool = False,
         max_bytes: int = DEFAULT_MAX_BYTES,
+        device: Device | None = None,
     ) -> None:
         self.threads = threads or usable_cores()
         self.sandbox: tuple[SandboxLayer, ...] = ()
@@ -75,15 +79,15 @@ class Worker:
             lifetime_s=lifetime_s,
             memory_limit_mib=memory_limit_mib,
             exact_memory=exact_memory,
+            device=device,
         )
+        self._device = None if device is None else asdict(device)
         self._pending = 1  # its greeting
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *reason: object) -> None:
         self.close()
 
     @property
@@ -156,7 +160,7 @@ class Worker:
         """
         how = {"threads": self.threads, "thorough": thorough, "channels_first": channels_first}
         names = {"input": input_name, "output": output_name}
-        header, _ = self._ask({**self._about("load", path, kind), **names, **how})
+        header, _ = self._ask({**self._about("load", path, kind), **names, **how, "device": self._device})
         return self._understood(loaded_from, header)
 
     def cost(self, path: Path, kind: Kind, asked: Mapping[str, Any]) -> CostTable:
@@ -190,15 +194,8 @@ class Worker:
         return self._understood(timing_from, header)
 
     def reset_peak(self) -> None:
-        """Let the peak of resident memory start again.
-
-        Raises:
-            WorkerStopped: the child is gone.
-        """
-        try:
-            memory.reset_peak(self.pid)
-        except OSError as error:
-            raise self._process.ended() from error
+        """Let the peak of resident memory start again; raises as `resident_mib`."""
+        self._of_child(memory.reset_peak)
         self._process.forget_largest()
 
     def resident_mib(self) -> float:
@@ -207,21 +204,16 @@ class Worker:
         Raises:
             WorkerStopped: the child is gone.
         """
-        try:
-            return memory.resident_mib(self.pid)
-        except OSError as error:
-            raise self._process.ended() from error
+        return self._of_child(memory.resident_mib)
 
     def peak_mib(self) -> float:
-        """Largest resident size since `reset_peak`.
+        """Largest resident size since `reset_peak`; raises as `resident_mib`."""
+        return max(self._of_child(memory.peak_resident_mib), self._process.largest_mib)
 
-        Raises:
-            WorkerStopped: the child is gone.
-        """
-        try:
-            return max(memory.peak_resident_mib(self.pid), self._process.largest_mib)
-        except OSError as error:
-            raise self._process.ended() from error
+    @property
+    def recorder(self) -> Recorder:
+        """Resident sizes since `reset_peak`, also of a child that is gone; none without a memory limit."""
+        return self._process.recorder
 
     def abort(self) -> None:
         """End the child now, also from another thread: the request that waits raises `WorkerStopped`."""
@@ -230,6 +222,12 @@ class Worker:
     def close(self) -> None:
         """End the child and remove its scratch folder."""
         self._process.close()
+
+    def _of_child(self, act: Callable[[int], U]) -> U:
+        try:
+            return act(self.pid)
+        except OSError as error:
+            raise self._process.ended() from error
 
     def _about(self, operation: str, path: Path, kind: Kind) -> dict[str, Any]:
         if self._kind != kind:

@@ -85,6 +85,33 @@ def timing_from(header: dict[str, Any]) -> tuple[float, tuple[int, ...]]:
     return float(ms), tuple(shape)
 
 
+def device_run_from(header: dict[str, Any]) -> tuple[float, tuple[int, ...], float | None]:
+    """The answer to ``time`` by the device: milliseconds of its events, the output's shape, its memory in MiB.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    ms, shape = timing_from(header)
+    peak = header.get("peak_mib")
+    if peak is None:
+        return ms, shape, None
+    if isinstance(peak, bool) or not isinstance(peak, int | float) or not (math.isfinite(peak) and peak >= 0):
+        raise ProtocolError(f"a peak of {peak!r} MiB"[:200])
+    return ms, shape, float(peak)
+
+
+def gpu_from(header: dict[str, Any]) -> str | None:
+    """The answer to ``gpu``: the name of a GPU.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    name = header.get("gpu")
+    if not (name is None or isinstance(name, str)):
+        raise ProtocolError(f"a GPU {name!r}"[:200])
+    return None if name is None else name[:200]
+
+
 def costs_from(arrays: Sequence[Array]) -> table.CostTable:
     """The answer to ``complexity``: a table in an array of bytes.
 

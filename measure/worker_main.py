@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import select
 import sys
-import threading
 import time
 from dataclasses import asdict, replace
-from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelproof.measure.sandbox.lockdown import LockPlan, lock_down, take_protocol_streams
+from pixelproof.measure.serving import MAX_TEXT, Answer, serve
 
 if TYPE_CHECKING:
-    from pixelproof.measure.protocol import Array, Read, Write
+    from pixelproof.measure.device import Device
+    from pixelproof.measure.protocol import Array
     from pixelproof.measure.runners import Runner
     from pixelproof.safety import Scan
 
 
-MAX_TEXT = 4000
 MOST_OPERATIONS, MOST_REFUSALS = 400, 50
-ORPHAN_INTERVAL_S = 1.0
 ALIGNMENT = 64
 
 
@@ -65,10 +61,15 @@ class _Session:
                 output_name=request["output"],
                 thorough=request["thorough"],
                 channels_first=request["channels_first"],
+                device=_device(request),
             )
             runners.require_small(self.runner.interface)
             loaded = {"interface": self.runner.interface, "used": list(self.runner.used)}
             return {**loaded, "global_statistics": self.runner.global_statistics}, []
+        if operation == "gpu":
+            from pixelproof.measure import gpu_runners
+
+            return {"gpu": gpu_runners.gpu_name(request["format"], _device(request))}, []
         if operation == "complexity":
             return {}, [self._cost(request)]
         if operation == "put":
@@ -82,6 +83,11 @@ class _Session:
             return {}, [self.runner.run_float64(arrays[0])]
         if operation == "time":
             x = self.slots[request["slot"]]
+            if request.get("by_device"):
+                from pixelproof.measure import gpu_runners
+
+                y, run = gpu_runners.traced(self.runner, x)
+                return {"ms": run.span_ms, "peak_mib": run.peak_mib, "shape": list(y.shape)}, []
             start = time.perf_counter()
             y = self.runner(x)
             return {"ms": (time.perf_counter() - start) * 1000, "shape": list(y.shape)}, []
@@ -110,6 +116,13 @@ class _Session:
         return self.scans[path]
 
 
+def _device(request: dict[str, Any]) -> Device:
+    """The device of a request; where it names none, what the environment shows is used as a CPU is."""
+    from pixelproof.measure.device import CPU, Device
+
+    return CPU if request["device"] is None else Device(**request["device"])
+
+
 def shortened(scan: Scan) -> Scan:
     """A scan that fits into an answer: the most frequent operations, the first refusals."""
     frequent = sorted(scan.operations.items(), key=lambda item: (-item[1], item[0]))[:MOST_OPERATIONS]
@@ -120,54 +133,22 @@ def shortened(scan: Scan) -> Scan:
     return replace(scan, operations={name[:100]: n for name, n in frequent}, refusals=refusals)
 
 
-def _reader(stream: FileIO) -> Read:
-    def read(count: int) -> bytearray:
-        data = bytearray(count)
-        view = memoryview(data)
-        while view:
-            got = stream.readinto(view)
-            if not got:
-                raise EOFError
-            view = view[got:]
-        return data
-
-    return read
-
-
-def _writer(stream: FileIO) -> Write:
-    def write(data: bytes | memoryview) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[stream.write(view) :]
-
-    return write
-
-
 def main() -> None:
     """Serve until the parent closes the pipe."""
     requests, answers = take_protocol_streams()
     layers = lock_down(LockPlan.from_argument(sys.argv[1]))
-    threading.Thread(target=_end_with_parent, args=(requests.fileno(),), daemon=True).start()
+    serve(requests, answers, layers, _session)
 
-    from pixelproof.measure import protocol
 
-    read, write = _reader(requests), _writer(answers)
-    greeting = {"layers": [asdict(layer) for layer in layers], "pid": os.getpid()}
-    protocol.send(write, {"ok": True, **greeting})
+def _session() -> Answer:
     session = _Session()
-    while True:
-        try:
-            request, arrays = protocol.receive(read)
-        except EOFError:
-            return
-        try:
-            header, results = session.answer(request, arrays)
-            _require_room(results, request["max_payload"])
-            protocol.send(write, {"ok": True, **header}, results)
-        except BrokenPipeError:
-            return
-        except Exception as error:  # noqa: BLE001 - whatever the model raises is the parent's to judge
-            protocol.send(write, {"ok": False, "error": _described(error, path=request.get("path"))})
+
+    def answer(request: dict[str, Any], arrays: list[Array]) -> tuple[dict[str, Any], list[Array]]:
+        header, results = session.answer(request, arrays)
+        _require_room(results, request["max_payload"])
+        return header, results
+
+    return answer
 
 
 def _require_room(results: list[Array], most: int) -> None:
@@ -177,45 +158,6 @@ def _require_room(results: list[Array], most: int) -> None:
     if size > most:
         rule = "An output must not be far larger than its input"
         raise ModelFailed(rule, found=f"{size / 2**20:.0f} MiB where {most / 2**20:.0f} would do")
-
-
-def _described(error: Exception, *, path: str | None) -> dict[str, str]:
-    """An error as the parent takes it; of the worker's own folder only the file's name is told."""
-    return {key: _without_folder(text, path)[:MAX_TEXT] for key, text in _parts(error).items()}
-
-
-def _without_folder(text: str, path: str | None) -> str:
-    return text if path is None else text.replace(str(Path(path).parent) + os.sep, "")
-
-
-def _parts(error: Exception) -> dict[str, str]:
-    from pixelproof.errors import PixelproofError
-    from pixelproof.measure.protocol import ProtocolError
-
-    if isinstance(error, ProtocolError):
-        rule = "The output must be an array of numbers that the worker can send"
-        return {"type": "ModelFailed", "rule": rule, "found": str(error)}
-    if isinstance(error, PixelproofError):
-        parts = {"rule": error.rule, "found": error.found, "remedy": error.remedy}
-        return {"type": type(error).__name__, **parts}
-    return {"type": "model", "rule": f"{type(error).__name__}: {error}"}
-
-
-def _end_with_parent(pipe: int) -> None:
-    """End a busy worker whose parent was killed, which closes the other end of the pipe; an idle one reads its end.
-
-    The parent's process id would not tell: in a namespace of its own the worker's parent is another.
-    """
-    if hasattr(select, "poll"):
-        hang_up = select.poll()
-        hang_up.register(pipe, 0)
-        while not hang_up.poll():
-            pass
-    else:
-        parent = os.getppid()
-        while os.getppid() == parent:
-            time.sleep(ORPHAN_INTERVAL_S)
-    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,13 +18,15 @@ from pixelproof import janitor
 from pixelproof.environment import usable_cores
 from pixelproof.errors import WorkerStopped
 from pixelproof.measure import memory
+from pixelproof.measure.device import Device
 from pixelproof.measure.inbox import Inbox
 from pixelproof.measure.interrupts import interrupts_deferred
+from pixelproof.measure.memory_trace import Recorder
 from pixelproof.measure.sandbox.environment import parent_layers, worker_command, worker_environment
 from pixelproof.measure.sandbox.limits import limits_for
 from pixelproof.measure.sandbox.lockdown import LockPlan
 from pixelproof.measure.sandbox.outer import bubblewrap, wrapped
-from pixelproof.measure.sandbox.profiles import profile_for
+from pixelproof.measure.sandbox.profiles import ProfileName, profile_for
 from pixelproof.temporary import make_temporary, remove_temporary
 
 WATCH_INTERVAL_S = 0.01
@@ -42,7 +45,7 @@ class WorkerProcess:
         threads: of the child's runtime.
         lifetime_s: longer than the child may be busy in all.
         memory_limit_mib: the child is stopped when its resident size passes this.
-        exact_memory: see `worker_environment`.
+        exact_memory, device: see `worker_environment`.
     """
 
     def __init__(
@@ -52,22 +55,26 @@ class WorkerProcess:
         lifetime_s: float,
         memory_limit_mib: float | None = None,
         exact_memory: bool = False,
+        device: Device | None = None,
     ) -> None:
+        self._environment = partial(
+            worker_environment, threads=threads, exact_memory=exact_memory, device=device
+        )
         self._limit_mib = memory_limit_mib
-        self._lifetime_s = lifetime_s
-        self._threads = threads
+        self._lifetime_s, self._threads = lifetime_s, threads
         self._largest_mib = 0.0
+        self.recorder = Recorder()
         self._deadline: tuple[float, float] | None = None
         self._guard = threading.Lock()
         self._closing = threading.Event()
         self._pid: int | None = None
         self.stop: WorkerStopped | None = None
         with interrupts_deferred():
-            self._start(exact_memory)
+            self._start()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
 
-    def _start(self, exact_memory: bool) -> None:
+    def _start(self) -> None:
         self._scratch = make_temporary(SCRATCH, mode=0o711)  # passable for a worker that gave up root
         try:
             own, inbox = self._scratch / "own", self._scratch / "in"
@@ -75,7 +82,7 @@ class WorkerProcess:
             inbox.mkdir()
             self.inbox = Inbox(inbox)
             with (self._scratch / ".log").open("wb") as log:
-                self._process = self._started(own, inbox, log, exact_memory=exact_memory)
+                self._process = self._started(own, inbox, log)
             self._log = (self._scratch / ".log").open("rb")
         except BaseException:
             remove_temporary(self._scratch)
@@ -83,10 +90,9 @@ class WorkerProcess:
         self._log_start = 0
         janitor.watch_group(self._process.pid)
 
-    def _started(
-        self, own: Path, inbox: Path, log: BinaryIO, *, exact_memory: bool
-    ) -> subprocess.Popen[bytes]:
-        plan, outer = self._plan(own, inbox), bubblewrap()
+    def _started(self, own: Path, inbox: Path, log: BinaryIO) -> subprocess.Popen[bytes]:
+        environment = self._environment(own)
+        plan, outer = self._plan(own, inbox, profile_for(environment)), bubblewrap()
         command = self._command(plan, inbox)
         self._is_wrapped = outer.program is not None
         self.layers = parent_layers(memory_limit_mib=self._limit_mib, outer=outer)
@@ -96,23 +102,22 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=log,
             cwd=own,
-            env=worker_environment(own, threads=self._threads, exact_memory=exact_memory),
+            env=environment,
             start_new_session=True,
             bufsize=0,
         )
 
     def _command(self, plan: LockPlan, inbox: Path) -> list[str]:
-        """What is started behind the walls."""
         return worker_command(plan)
 
-    def _plan(self, own: Path, inbox: Path) -> LockPlan:
+    def _plan(self, own: Path, inbox: Path, profile: ProfileName) -> LockPlan:
         limits = limits_for(
             memory_limit_mib=self._limit_mib,
             cores=usable_cores(),
             lifetime_s=self._lifetime_s,
             threads=self._threads,
         )
-        return LockPlan(profile=profile_for(dict(os.environ)), limits=limits, inbox=str(inbox), own=str(own))
+        return LockPlan(profile=profile, limits=limits, inbox=str(inbox), own=str(own))
 
     def greeted(self, pid: int) -> None:
         """The child has said its process id, which inside bubblewrap is one of its own counting."""
@@ -130,8 +135,9 @@ class WorkerProcess:
         return self._largest_mib
 
     def forget_largest(self) -> None:
-        """Let `largest_mib` start again."""
+        """Let `largest_mib` and the recorder start again."""
         self._largest_mib = 0.0
+        self.recorder = Recorder()
 
     @contextlib.contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
@@ -248,6 +254,7 @@ class WorkerProcess:
         except ProcessLookupError:
             return
         self._largest_mib = max(self._largest_mib, resident)
+        self.recorder.add(resident)
         if resident > limit_mib:
             self._stop_it(
                 WorkerStopped(

@@ -106,7 +106,7 @@ def pack(
     artifact = _artifact(model)
     verdict = _report(report, model=model)
     track_name = track if track is not None else verdict.track
-    asked = rules.challenge.track(track_name)
+    asked = rules.challenge.model_track(track_name)
     root = model_root(rules.submission, kind=artifact.format, where=rules.label)
     beside = find_companion(model, asked, root=root, given=companion)
     letter = submission_letter(rules, track=track_name, sender=sender, registration=registration)

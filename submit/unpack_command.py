@@ -24,8 +24,15 @@ _EPILOG = (
 @click.argument("path", metavar="ZIP", type=click.Path(path_type=Path))
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="A new folder.")
 @click.option("--force", is_flag=True, help="Replace DIR and all that is in it.")
+@click.option(
+    "--max-members",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Most files and folders in the zip.",
+)
 @click.option("--json", "json_to", metavar="FILE|-", help="What was unpacked, or why not, as JSON.")
-def unpack_submission(*, path: Path, out: Path, force: bool, json_to: str | None) -> None:
+def unpack_submission(*, path: Path, out: Path, force: bool, max_members: int, json_to: str | None) -> None:
     """Unpack a stranger's submission, safely.
 
     The zip is refused if a member could leave DIR, fill the disk, hide from another reader or be taken for another:
@@ -42,7 +49,8 @@ def unpack_submission(*, path: Path, out: Path, force: bool, json_to: str | None
     console = Console(json_to)
     try:
         with console.stages() as stage:
-            unpacked = unpack.unpack_submission(path, out, replace=force, stage=stage)
+            limits = unpack.Limits(members=max_members)
+            unpacked = unpack.unpack_submission(path, out, limits=limits, replace=force, stage=stage)
     except SubmissionRefused as error:
         refusal = {"rule": error.rule, "found": error.found, "remedy": error.remedy}
         console.json({"schema_version": 1, "unpacked": False, "path": str(path), "refused": refusal})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from hypothesis import settings
 import pixelproof
 from pixelproof.cli import group, run
 
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_LOG_LEVEL_GIVEN = _LOG_LEVEL in os.environ
+
 
 def pytest_report_header() -> str:
     """Say which pixelproof is tested."""
@@ -25,13 +28,15 @@ def pytest_report_header() -> str:
 def pytest_configure() -> None:
     """Refuse to test another build than the one that was asked for.
 
-    A shell that starts the tests in its background lets them, and all that they start, ignore Ctrl-C; the tests
-    send some.
+    A shell that starts the tests in its background lets them, and all that they start, ignore Ctrl-C, and nohup
+    the hang-up; the tests send both.
     """
     settings.register_profile("untimed", deadline=None)
     settings.load_profile("untimed")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     expected = os.environ.get("PIXELPROOF_EXPECT")
     if expected and Path(expected).resolve() not in Path(pixelproof.__file__).resolve().parents:
         raise pytest.UsageError(f"expected pixelproof below {expected}; imported {pixelproof.__file__}")
@@ -44,6 +49,21 @@ class Answer:
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(autouse=True)
+def environment_stays() -> Iterator[None]:
+    """What a command sets for itself, such as how much TensorFlow logs, doesn't reach the tests after it.
+
+    A test file that imports Keras imports JAX with it where that is installed, and JAX sets how much TensorFlow logs.
+    """
+    if not _LOG_LEVEL_GIVEN:
+        os.environ.pop(_LOG_LEVEL, None)
+    before = dict(os.environ)
+    yield
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture

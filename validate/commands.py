@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from pixelproof.errors import CallError, EnvironmentFault
+from pixelproof.errors import CallError
+from pixelproof.validate.device_options import device_options, mib_of
 
 if TYPE_CHECKING:
     from pixelproof.challenge import Challenge
@@ -31,6 +32,9 @@ _MEASURING = (
     "time_limit",
     "total_time_limit",
     "require_sandbox",
+    "device",
+    "device_memory_gb",
+    "pictures",
 )
 
 
@@ -80,6 +84,7 @@ _MEASURING = (
     default=False,
     help="Refuse to judge where neither Landlock nor bubblewrap locks the model in; for strangers' files.",
 )
+@device_options
 @click.option("--mos", type=float, help="Mean opinion score that replaces MS-SSIM in the scores.")
 @click.option("--psnr-gate", type=float, help="Gate in dB, in place of the challenge's; for other images.")
 @click.option(
@@ -88,6 +93,19 @@ _MEASURING = (
     help="Judge a saved report again, by other thresholds, without the model.",
 )
 @click.option("--json", "json_to", metavar="FILE|-", help="Write the report as JSON.")
+@click.option(
+    "--html",
+    "html_to",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the report as a web page.",
+)
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Save the worst, median and best image, to be looked at.",
+)
 @click.pass_context
 def validate_pb(
     ctx: click.Context,
@@ -106,10 +124,14 @@ def validate_pb(
     time_limit: float,
     total_time_limit: float,
     require_sandbox: bool,
+    device: Literal["auto", "cpu", "gpu"],
+    device_memory_gb: float | None,
     mos: float | None,
     psnr_gate: float | None,
     recheck: Path | None,
     json_to: str | None,
+    html_to: Path | None,
+    pictures: Path | None,
 ) -> None:
     """Judge a .pb, SavedModel, .tflite or .onnx by a challenge's own rules.
 
@@ -124,38 +146,51 @@ def validate_pb(
     from pixelproof.console import Console
     from pixelproof.validate.judgement import rejudge
     from pixelproof.validate.options import Options
+    from pixelproof.validate.outputs import check_outputs, pictures_folder, write_page
     from pixelproof.validate.selection import parse_groups
     from pixelproof.validate.verdict import next_step, show
 
     rules = load_challenge(challenge)
     groups = parse_groups(only, skip)
     console = Console(json_to)
-    _check_writable(json_to)
-    if recheck is not None:
-        from pixelproof.report import read_report
+    check_outputs(json_to, html_to, pictures)
+    with ExitStack() as closing:
+        folder = None
+        if recheck is not None:
+            from pixelproof.report import read_report
 
-        _check_recheck(ctx, model)
-        saved = read_report(recheck)
-        report = rejudge(
-            saved, challenge_name=challenge, track_name=track, mos=mos, psnr_gate=psnr_gate, groups=groups
-        )
-    else:
-        options = Options(
-            groups=groups,
-            images=images,
-            max_runs=max_runs,
-            baseline=baseline,
-            companion=companion,
-            threads=threads,
-            time_limit_s=time_limit,
-            total_time_limit_s=total_time_limit,
-            require_sandbox=require_sandbox,
-        )
-        report = _judged(
-            console, rules, challenge, model, track, data=data, options=options, scoring=(mos, psnr_gate)
-        )
-    show(console, report, rules)
-    console.json(report.to_json(), what="Report")
+            _check_recheck(ctx, model)
+            report = rejudge(
+                read_report(recheck),
+                challenge_name=challenge,
+                track_name=track,
+                mos=mos,
+                psnr_gate=psnr_gate,
+                groups=groups,
+            )
+        else:
+            folder = closing.enter_context(pictures_folder(html_to, pictures))
+            options = Options(
+                groups=groups,
+                images=images,
+                max_runs=max_runs,
+                baseline=baseline,
+                companion=companion,
+                threads=threads,
+                time_limit_s=time_limit,
+                total_time_limit_s=total_time_limit,
+                require_sandbox=require_sandbox,
+                device=device,
+                device_memory_mib=mib_of(device_memory_gb),
+                pictures=folder,
+                layers=html_to is not None,
+            )
+            report = _judged(
+                console, rules, challenge, model, track, data=data, options=options, scoring=(mos, psnr_gate)
+            )
+        show(console, report, rules)
+        console.json(report.to_json(), what="Report")
+        write_page(console, report, html_to, pictures=folder, asked=pictures is not None)
     named = {
         "--recheck": recheck,
         "--data": data,
@@ -164,6 +199,8 @@ def validate_pb(
         "--threads": threads,
         "--mos": mos,
         "--psnr-gate": psnr_gate,
+        "--device": None if device == "auto" else device,
+        "--device-memory-gb": device_memory_gb,
     }
     how = [word for option, value in named.items() if value is not None for word in (option, str(value))]
     how += ["--require-sandbox"] if require_sandbox else []
@@ -195,7 +232,7 @@ def _judged(
     if track is None:
         listed = ", ".join(f"{name} ({t.title})" for name, t in rules.tracks.items())
         raise CallError("--track must be given", found="none", remedy=f"Tracks of {rules.id}: {listed}.")
-    chosen = rules.track(track)
+    chosen = rules.model_track(track)
     mos, psnr_gate = scoring
     check_mos(mos, chosen)
     with_gate(chosen, psnr_gate)
@@ -229,20 +266,3 @@ def _check_recheck(ctx: click.Context, model: Path | None) -> None:
     if given:
         remedy = "Judge the model itself to measure otherwise."
         raise CallError("--recheck measures nothing", found=", ".join(given), remedy=remedy)
-
-
-def _check_writable(json_to: str | None) -> None:
-    """Minutes of measuring must not end at a folder that can't be written."""
-    from pixelproof.files import is_special, make_folder
-
-    if json_to in (None, "-"):
-        return
-    path = Path(str(json_to))
-    if path.is_dir():
-        raise CallError("--json must be a file's name", found=f"the folder {path}")
-    if is_special(path):
-        return
-    make_folder(path.parent)
-    if not os.access(path.parent, os.W_OK):
-        remedy = "Choose another folder, or make this one writable."
-        raise EnvironmentFault("Output must be writable", found=str(path.parent), remedy=remedy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +11,15 @@ import numpy as np
 from pixelproof.challenge import Track
 from pixelproof.contract import Contract
 from pixelproof.errors import ModelFailed, WorkerStopped
+from pixelproof.images import Rgb8
 from pixelproof.measure.parity import probe_image
 from pixelproof.measure.protocol import Array
 from pixelproof.measure.worker import Loaded
 from pixelproof.report import NOISE, Evidence, RangeSample, SizeTrial, TensorInfo
 from pixelproof.validate.checks.base import Group
 from pixelproof.validate.figures import range_of
-from pixelproof.validate.pairs import Pair, model_input, read_pair
+from pixelproof.validate.pairs import Image, Pair, model_input, read_pair
+from pixelproof.validate.range_trials import Picture, range_trials
 from pixelproof.validate.session import ModelSession
 
 SIZES = ((67, 101), (16, 24), (150, 85), (72, 190))
@@ -97,7 +99,7 @@ def gather_contract(
             evidence = _with_trials(session, evidence, track.contract, _own_sizes(evidence, track.contract))
         size = _working_size(evidence)
         if size is not None:
-            evidence = _values(session, evidence, track, size, pairs)
+            evidence = _values(session, evidence, track, size, pairs, tries_ranges="range" in groups)
         elif evidence.stopped is None and evidence.size_trials:
             evidence = replace(evidence, stopped=f"it ran at no size: {evidence.size_trials[-1].error}")
     advance(1, "")
@@ -142,45 +144,62 @@ def stated_size(evidence: Evidence) -> Size | None:
 
 
 def _values(
-    session: ModelSession, evidence: Evidence, track: Track, size: Size, pairs: Sequence[Pair]
+    session: ModelSession,
+    evidence: Evidence,
+    track: Track,
+    size: Size,
+    pairs: Sequence[Pair],
+    *,
+    tries_ranges: bool,
 ) -> Evidence:
     contract = track.contract
     samples: list[RangeSample] = []
+    looked_at: list[Picture] = []
     where = ""
     try:
-        for where, x in _range_inputs(track, size, pairs, is_fixed=stated_size(evidence) is not None):
+        for where, x in _artificial(size, contract.channels[0]):
             samples.append(range_of(where, session.run(x), contract.warn_range))
+        for where, x, target in _photographs(track, size, pairs, is_fixed=stated_size(evidence) is not None):
+            output = session.run(x)
+            samples.append(range_of(where, output, contract.warn_range))
+            looked_at.append(Picture(x, output, target))
         where = "a repeated input"
         apart = _repeat_difference(session, contract, size)
         where = "an input far outside [0, 1]"
         clips = _clips_by_itself(session, contract, size)
     except (ModelFailed, WorkerStopped) as error:
         return replace(evidence, range_samples=tuple(samples) or None, stopped=f"on {where}: {short(error)}")
-    return replace(evidence, range_samples=tuple(samples), clips_itself=clips, determinism_max_abs=apart)
+    evidence = replace(evidence, range_samples=tuple(samples), clips_itself=clips, determinism_max_abs=apart)
+    if not (tries_ranges and looked_at and track.fidelity is not None):
+        return evidence
+    border = track.fidelity.psnr.crop_border
+    return replace(evidence, range_trials=range_trials(session.run, looked_at, crop_border=border))
 
 
-def _range_inputs(
-    track: Track, size: Size, pairs: Sequence[Pair], *, is_fixed: bool
-) -> list[tuple[str, Array]]:
-    """Named inputs: black, white, noise, and the middle of a few real images."""
-    shape = (1, *size, track.contract.channels[0])
+def _artificial(size: Size, channels: int) -> list[tuple[str, Array]]:
+    """Named inputs: black, white, noise."""
+    shape = (1, *size, channels)
     noise = np.random.default_rng(2018).uniform(0, 1, shape).astype(np.float32)
-    named: list[tuple[str, Array]] = [
-        ("black", np.zeros(shape, np.float32)),
-        ("white", np.ones(shape, np.float32)),
-        (NOISE, noise),
-    ]
-    if track.fidelity is not None:
-        for pair in pairs[:REAL_IMAGES]:
-            image = model_input(read_pair(pair, track.fidelity, scale=track.contract.scale)[0])
-            crop = _middle(image, size if is_fixed else None, track.contract)
-            if crop is not None:
-                named.append((pair.name, crop[None]))
-    return named
+    return [("black", np.zeros(shape, np.float32)), ("white", np.ones(shape, np.float32)), (NOISE, noise)]
 
 
-def _middle(image: Array, size: Size | None, contract: Contract) -> Array | None:
-    """The middle of an image, of a size that the model takes; None where the image is too small for it."""
+def _photographs(
+    track: Track, size: Size, pairs: Sequence[Pair], *, is_fixed: bool
+) -> Iterator[tuple[str, Array, Rgb8]]:
+    """Names, the middle of a few real images, and what should come out."""
+    if track.fidelity is None:
+        return
+    scale = track.contract.scale
+    for pair in pairs[:REAL_IMAGES]:
+        image, target = read_pair(pair, track.fidelity, scale=scale)
+        inner = _middle(image, size if is_fixed else None, track.contract)
+        if inner is not None:
+            enlarged = tuple(slice(side.start * scale, side.stop * scale) for side in inner)
+            yield pair.name, model_input(image[inner])[None], target[enlarged]
+
+
+def _middle(image: Image, size: Size | None, contract: Contract) -> tuple[slice, slice] | None:
+    """Where the middle of an image is, of a size that the model takes; None where the image is too small for it."""
     if size is None:
         height, width = (
             min(n, REAL_CROP) // contract.size_multiple * contract.size_multiple for n in image.shape[:2]
@@ -195,7 +214,7 @@ def _middle(image: Array, size: Size | None, contract: Contract) -> Array | None
     ):
         return None
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-    return image[top : top + height, left : left + width]
+    return slice(top, top + height), slice(left, left + width)
 
 
 def _clips_by_itself(session: ModelSession, contract: Contract, size: Size) -> bool:

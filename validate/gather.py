@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 from pixelproof.challenge import Track
 from pixelproof.data import DataSource
 from pixelproof.errors import GraphRefused, ModelFailed, WorkerStopped
+from pixelproof.measure.device import CPU
 from pixelproof.measure.formats import artifact_at, detect_kind
 from pixelproof.measure.runtime import Ratio
 from pixelproof.report import Evidence, SizeTrial
@@ -24,12 +25,15 @@ from pixelproof.validate.companion_evidence import (
     compare_companion,
     open_companion,
 )
-from pixelproof.validate.complexity_evidence import measure_complexity
+from pixelproof.validate.complexity_evidence import measure_complexity, rules_to_look_by
 from pixelproof.validate.contract_evidence import blocking_reason, gather_contract, short
+from pixelproof.validate.device_choice import chosen_device, found_gpu
 from pixelproof.validate.fidelity import BatchMixed, measure_fidelity
 from pixelproof.validate.job import Job, Progress, prepare
+from pixelproof.validate.makers_proof import rewrites_of
 from pixelproof.validate.memory_evidence import measure_memory
 from pixelproof.validate.options import Options, Workplace
+from pixelproof.validate.pictures import save_pictures
 from pixelproof.validate.read_ahead import ReadAhead
 from pixelproof.validate.runtime_evidence import LEAST_ROUNDS, measure_each_image, measure_runtime
 from pixelproof.validate.session import ModelSession, open_session, safe_mib
@@ -46,13 +50,14 @@ def gather(
         ArtifactError: the file, or the baseline, is no artifact at all.
         ImageError: the track's images can't be used.
         ChallengeError: the track asks for images that a model of its channels doesn't take.
-        CallError: the baseline does not run.
+        CallError: the baseline does not run, or there is no GPU where one is asked for.
         EnvironmentFault: the worker can't start, or can't be locked in as required.
     """
     kind = detect_kind(model)
     deadline = time.monotonic() + options.total_time_limit_s
     opened = partial(open_session, track=track, options=options, deadline=deadline)
     session = partial(opened, model, kind)
+    device = chosen_device(kind, options, partial(found_gpu, options=options))
     with ExitStack() as closing:
         plain = closing.enter_context(session(limit_mib=safe_mib(track), thorough=True))
         plain.start()  # its imports take seconds, which the rest of the preparation uses
@@ -61,10 +66,12 @@ def gather(
         if job.wants_memory:
             weighed = closing.enter_context(session(limit_mib=job.cap_mib, exact_memory=True))
             weighed.start()
-        if job.wants_runtime and options.groups - {"runtime", "size"}:
-            timed = closing.enter_context(session(limit_mib=safe_mib(track)))
+        if device != CPU or (job.wants_runtime and options.groups - {"runtime", "size"}):
+            timed = closing.enter_context(session(limit_mib=safe_mib(track), device=device))
         decoded = closing.enter_context(ReadAhead(job.measured, job.read)) if job.measured else None
-        evidence = _contract(plain, Evidence(artifact=artifact_at(model)), job)
+        artifact = artifact_at(model)
+        evidence = Evidence(artifact, optimized=rewrites_of(model, artifact.sha256))
+        evidence = _contract(plain, evidence, job)
         if evidence.load_error is None and evidence.stopped is None:
             looked_at: ModelSession | None = plain
             if track.companion is not None and options.groups & MEASURED_BY:
@@ -72,11 +79,12 @@ def gather(
                 evidence, looked_at = _companion(plain, evidence, job, closing, opener)
             if decoded is not None:
                 evidence = _fidelity(looked_at, evidence, job, decoded)
+                _pictures(looked_at, evidence, job)
             evidence = _complexity(plain, evidence, job)
             if timed is not plain:
                 plain.close()
                 timed.start()  # its imports run while memory is measured
-            evidence = _memory(weighed, evidence, job)
+            evidence = _memory(weighed, timed, evidence, job)
             if weighed is not plain:
                 weighed.close()
             evidence = _runtime(timed, evidence, job)
@@ -173,12 +181,31 @@ def _fidelity(session: ModelSession | None, evidence: Evidence, job: Job, decode
         return replace(evidence, fidelity_error=short(error))
 
 
+def _pictures(session: ModelSession | None, evidence: Evidence, job: Job) -> None:
+    """Save them where they are wanted; a model that doesn't run once more has none."""
+    folder, fidelity = job.options.pictures, evidence.fidelity
+    if session is None or folder is None or fidelity is None:
+        return
+    advance = job.progress("pictures", 1)
+    with suppress(ModelFailed, WorkerStopped):
+        save_pictures(
+            folder,
+            run=session.run,
+            read=lambda place: job.read(job.measured[place]),
+            fidelity=fidelity,
+            scale=job.track.contract.scale,
+            artifact_sha256=evidence.artifact.sha256,
+        )
+    advance(1, "")
+
+
 def _complexity(session: ModelSession, evidence: Evidence, job: Job) -> Evidence:
-    rules = job.track.complexity
-    if rules is None or "complexity" not in job.options.groups:
+    wanted = job.track.complexity is not None or job.options.layers
+    if not wanted or "complexity" not in job.options.groups:
         return evidence
     advance = job.progress("complexity", 1)
     try:
+        rules = rules_to_look_by(job.track)
         found = measure_complexity(session, job.model, job.kind, rules, job.track.contract)
     except (ModelFailed, WorkerStopped) as error:
         return replace(evidence, complexity_error=short(error))
@@ -186,14 +213,15 @@ def _complexity(session: ModelSession, evidence: Evidence, job: Job) -> Evidence
     return replace(evidence, complexity=found)
 
 
-def _memory(session: ModelSession, evidence: Evidence, job: Job) -> Evidence:
+def _memory(session: ModelSession, timed: ModelSession, evidence: Evidence, job: Job) -> Evidence:
     cap = job.track.limits.peak_memory
     if cap is None or not job.wants_memory:
         return evidence
     advance = job.progress("memory", 1)
     trial: SizeTrial | None
     try:
-        outcome = measure_memory(session, cap, job.track.contract)
+        on_gpu = timed if timed.device != CPU else None
+        outcome = measure_memory(session, cap, job.track.contract, on_gpu=on_gpu)
         trial = outcome.trial
         evidence = replace(evidence, memory=outcome.memory)
     except (ModelFailed, WorkerStopped) as error:

@@ -16,6 +16,7 @@ from pixelproof.measure.protocol import Array
 from pixelproof.validate.checks.base import Group
 from pixelproof.validate.options import Options
 from pixelproof.validate.pairs import Image, Pair, find_pairs, read_pair
+from pixelproof.validate.pictures import check_pictures_folder
 from pixelproof.validate.runtime_evidence import (
     baseline_path,
     check_baseline,
@@ -88,6 +89,8 @@ def prepare(
     model: Path, kind: Kind, track: Track, data: DataSource, options: Options, progress: Progress
 ) -> Job:
     _check_channels(track, options.groups)
+    if options.pictures is not None:
+        check_pictures_folder(options.pictures)
     pairs: tuple[Pair, ...] = ()
     if track.fidelity is not None and options.groups & {"fidelity", *LOOKS_AT_IMAGES}:
         pairs = find_pairs(data.root, track.fidelity)

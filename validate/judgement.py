@@ -62,7 +62,7 @@ def judge(
         ImageError: the track's images can't be used.
     """
     challenge = load_challenge(challenge_name)
-    track = with_gate(challenge.track(track_name), psnr_gate)
+    track = with_gate(challenge.model_track(track_name), psnr_gate)
     check_mos(mos, track)
     evidence, workplace = gather(model, track, data or DataSource(Path(), "given"), options, progress)
     return Report(
@@ -158,7 +158,7 @@ def judge_contract(model_path: Path, challenge: Challenge, track_name: str) -> t
     Raises:
         ArtifactError: the file is no artifact at all.
     """
-    track = replace(challenge.track(track_name), fidelity=None, runtime=None)
+    track = replace(challenge.model_track(track_name), fidelity=None, runtime=None)
     options = Options(groups=CONTRACT_GROUPS)
     nowhere = DataSource(Path(), "given")
     evidence, _ = gather(model_path, track, nowhere, options, lambda stage, steps: lambda done, note: None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pixelproof.safety import SandboxLayer
 from pixelproof.validate.checks.base import GROUPS, Group
@@ -24,6 +25,11 @@ class Options:
         time_limit_s: wall-clock limit of each call of the model.
         total_time_limit_s: after so long no further call is begun.
         require_sandbox: judge only where the worker is locked in.
+        device: what runtime and memory are measured on; ``auto`` is a GPU where CUDA_VISIBLE_DEVICES names one.
+        device_memory_mib: of a GPU the model may take no more; None for all that it has.
+        pictures: folder for the worst, median and best image, where fidelity is measured; None for none. It is
+            replaced.
+        layers: look at the cost of each layer also where the track doesn't count it.
     """
 
     groups: frozenset[Group] = frozenset(GROUPS)
@@ -35,6 +41,10 @@ class Options:
     time_limit_s: float = 600.0
     total_time_limit_s: float = 6 * 3600.0
     require_sandbox: bool = False
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    device_memory_mib: float | None = None
+    pictures: Path | None = None
+    layers: bool = False
 
 
 @dataclass(frozen=True)

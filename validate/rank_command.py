@@ -107,6 +107,10 @@ def _timed(
     from pixelproof.validate.rank_timing import WARM_UP_RUNS, check_unchanged, timed_together
 
     check_unchanged(reports)
+    on_gpu = _devices(reports) - {"cpu"}
+    if on_gpu:
+        remedy = "Leave --time out: the reports hold the times of that GPU."
+        raise CallError("--time measures on the CPU", found=f"reports of {', '.join(on_gpu)}", remedy=remedy)
     with console.stages() as progress:
         return timed_together(
             entries,
@@ -136,6 +140,14 @@ def _check_same(reports: Sequence[Report], paths: Sequence[Path], challenge: str
             found = f"{path} of {report.challenge}, track {report.track}, measured otherwise"
             remedy = "Judge that model again by these rules."
             raise CallError(f"Reports must be measured as {challenge} measures", found=found, remedy=remedy)
+    devices = sorted(_devices(reports))
+    if len(devices) > 1:
+        remedy = "Judge all of them with the same --device and --device-memory-gb."
+        raise CallError("Reports must be measured on one device", found=" and ".join(devices), remedy=remedy)
+
+
+def _devices(reports: Sequence[Report]) -> set[str]:
+    return {report.evidence.runtime.device for report in reports if report.evidence.runtime is not None}
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pixelproof.challenge import Metric, Ranking
 from pixelproof.errors import CallError
-from pixelproof.report import Report
+from pixelproof.report import Memory, Report
 
 METRICS: tuple[Metric, ...] = ("runtime", "params", "flops", "activations", "memory")
 
@@ -65,7 +65,7 @@ def entry_of(report: Report, *, name: str) -> Entry:
         "params": cost.params if cost else None,
         "flops": cost.flops if cost else None,
         "activations": cost.activations if cost else None,
-        "memory": memory.model_mib if memory else None,
+        "memory": _memory_mib(memory),
     }
     failed = [check.title for check in report.checks if check.status == "failed"]
     return Entry(
@@ -78,10 +78,19 @@ def entry_of(report: Report, *, name: str) -> Entry:
     )
 
 
+def _memory_mib(memory: Memory | None) -> float | None:
+    """The model's own: of the GPU where that was measured, as the challenges do."""
+    if memory is None:
+        return None
+    return memory.model_mib if memory.device_peak_mib is None else memory.device_peak_mib
+
+
 def shared_ranks(values: Sequence[float]) -> list[int]:
     """1 for the smallest; equal values share the better rank, and the next one counts on (1, 2, 2, 4)."""
-    ordered = sorted(values)
-    return [ordered.index(value) + 1 for value in values]
+    first: dict[float, int] = {}
+    for rank, value in enumerate(sorted(values), start=1):
+        first.setdefault(value, rank)
+    return [first[value] for value in values]
 
 
 def rank(entries: Sequence[Entry], rules: Ranking, *, baseline: Entry | None = None) -> tuple[Ranked, ...]:

@@ -6,13 +6,15 @@ import math
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pixelproof.challenge import Runtime as RuntimeRules
 from pixelproof.contract import Contract
 from pixelproof.errors import CallError, ImageError, ModelFailed, WorkerStopped
 from pixelproof.images import list_images, read_rgb8, unit_from_8bit
+from pixelproof.measure.device import Device
 from pixelproof.measure.formats import Kind, artifact_at, detect_kind
+from pixelproof.measure.gpu_worker import GpuWorker
 from pixelproof.measure.parity import probe_image
 from pixelproof.measure.protocol import Array
 from pixelproof.measure.runtime import Ratio, Timing, alone, interleaved, interval_ms, paired_ratio
@@ -140,9 +142,10 @@ def measure_runtime(
                 threads=threads,
                 time_limit_s=time_limit_s,
                 max_runs=max_runs,
+                device=session.device,
                 note=note,
             )
-        threads_used = worker.threads
+        threads_used, clock = worker.threads, _clock(worker)
     ratio = timing.ratio if baseline is not None else None
     return Runtime(
         latency_ms=percentiles(timing.first_ms),
@@ -157,6 +160,8 @@ def measure_runtime(
         samples=RuntimeSamples(solution_ms=timing.first_ms, baseline_ms=timing.second_ms),
         baseline=artifact_at(baseline) if baseline is not None and baseline_given else None,
         interval_ms=interval_ms(timing.first_ms),
+        device=str(session.device),
+        clock=clock,
     )
 
 
@@ -198,7 +203,7 @@ def measure_each_image(
             rounds.append(times)
             means = [sum(times) / len(times) for times in rounds]
             steady = steady + 1 if len(means) > 1 and paired_ratio(means, [1.0] * len(means)).is_narrow else 0
-        threads_used = worker.threads
+        threads_used, clock = worker.threads, _clock(worker)
     medians = [sorted(times)[len(times) // 2] for times in zip(*rounds, strict=True)]
     return Runtime(
         latency_ms=percentiles(medians),
@@ -214,6 +219,8 @@ def measure_each_image(
         interval_ms=interval_ms(means),
         mean_ms=sum(medians) / len(medians),
         images=len(paths),
+        device=str(session.device),
+        clock=clock,
     )
 
 
@@ -226,11 +233,13 @@ def _beside(
     threads: int | None,
     time_limit_s: float,
     max_runs: int,
+    device: Device,
     note: Callable[[int, Ratio], None],
 ) -> Timing:
     """Interleaved pairs; the worker holds the model and the images already."""
     # The same watchdog as the model has, at no limit: it takes the same share of the machine from both.
-    with Worker(threads=threads, timeout_s=time_limit_s, memory_limit_mib=math.inf) as beside:
+    start = Worker if device.kind == "cpu" else GpuWorker
+    with start(device=device, threads=threads, timeout_s=time_limit_s, memory_limit_mib=math.inf) as beside:
 
         def baseline_ms(image: int) -> float:
             return _blaming_baseline(baseline, lambda: beside.time_ms(image))
@@ -242,6 +251,10 @@ def _beside(
             worker.time_ms(run % len(images))
             baseline_ms(run % len(images))
         return interleaved(worker.time_ms, baseline_ms, images=len(images), max_pairs=max_runs, note=note)
+
+
+def _clock(worker: Worker) -> Literal["wall", "device events"]:
+    return "device events" if isinstance(worker, GpuWorker) and worker.has_device_clock else "wall"
 
 
 def percentiles(samples_ms: Sequence[float]) -> Percentiles:

@@ -15,7 +15,9 @@ from pixelproof.environment import memory_mib
 from pixelproof.errors import WorkerStopped
 from pixelproof.files import MIB
 from pixelproof.measure.channels_first import is_channels_first
+from pixelproof.measure.device import CPU, Device
 from pixelproof.measure.formats import Kind
+from pixelproof.measure.gpu_worker import GpuWorker
 from pixelproof.measure.inbox import DEFAULT_MAX_BYTES
 from pixelproof.measure.protocol import Array
 from pixelproof.measure.worker import DEFAULT_LIFETIME_S, Loaded, Worker
@@ -39,6 +41,7 @@ class ModelSession:
         max_bytes, require_sandbox: as in `Worker`.
         thorough: as in `Worker.load`.
         deadline: value of `time.monotonic` after which no call is begun.
+        device: where the model runs.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class ModelSession:
         require_sandbox: bool = False,
         thorough: bool = True,
         deadline: float = math.inf,
+        device: Device = CPU,
     ) -> None:
         self._path = path
         self._kind = kind
@@ -67,6 +71,7 @@ class ModelSession:
         self._require_sandbox = require_sandbox
         self._thorough = thorough
         self._deadline = deadline
+        self.device = device
         left = deadline - time.monotonic()
         self._lifetime_s = 2 * time_limit_s + (left if math.isfinite(left) else DEFAULT_LIFETIME_S)
         self._worker: Worker | None = None
@@ -83,7 +88,9 @@ class ModelSession:
     def start(self) -> Worker:
         """The worker, its imports under way, the model not necessarily loaded."""
         if self._worker is None:
-            self._worker = Worker(
+            start = Worker if self.device.kind == "cpu" else GpuWorker
+            self._worker = start(
+                device=self.device,
                 threads=self._threads,
                 timeout_s=self._time_limit_s,
                 memory_limit_mib=self._memory_limit_mib,
@@ -185,6 +192,7 @@ def open_session(
     limit_mib: float,
     exact_memory: bool = False,
     thorough: bool = False,
+    device: Device = CPU,
 ) -> ModelSession:
     """A session under a track's rules; see `ModelSession`."""
     most = track.limits.model_mib
@@ -200,6 +208,7 @@ def open_session(
         require_sandbox=options.require_sandbox,
         thorough=thorough,
         deadline=deadline,
+        device=device,
     )
 
 

@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 import pixelproof
+from pixelproof.measure.device import VARIABLE, Device, visible_devices
 from pixelproof.measure.sandbox.lockdown import LockPlan
 from pixelproof.measure.sandbox.outer import Bubblewrap
 from pixelproof.safety import SandboxLayer
 
-KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TZ", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES")
+KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TZ", "VIRTUAL_ENV")
 
 
 def import_root() -> Path:
@@ -21,19 +22,22 @@ def import_root() -> Path:
     return Path(pixelproof.__file__).parent.parent
 
 
-def worker_environment(scratch: Path, *, threads: int, exact_memory: bool = False) -> dict[str, str]:
+def worker_environment(
+    scratch: Path, *, threads: int, exact_memory: bool = False, device: Device | None = None
+) -> dict[str, str]:
     """A scrubbed environment: no user settings, a private HOME and TMPDIR, a fixed number of threads.
 
     Args:
         exact_memory: let TensorFlow take its tensors from the system. Its oneDNN allocator keeps 8 bytes for each
             256 (a tensor of 1024 MiB shows as 1056) and grows by more than is asked for, but is faster.
+        device: the only one that the worker sees; None for what the user's CUDA_VISIBLE_DEVICES says.
     """
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     exact = {"TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1"} if exact_memory else {}
     return {
         **exact,
-        "CUDA_VISIBLE_DEVICES": "-1",  # one arithmetic on every machine, unless the user chose a device
         **kept,
+        VARIABLE: visible_devices(device, os.environ),
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
         "TEMP": str(scratch),

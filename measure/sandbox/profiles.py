@@ -15,6 +15,7 @@ from typing import Literal
 
 import pixelproof
 import pixelproof.measure
+from pixelproof.measure.device import names_gpu
 from pixelproof.measure.sandbox.landlock import Access
 
 ProfileName = Literal["cpu", "gpu"]
@@ -52,8 +53,8 @@ PROFILES: dict[ProfileName, Profile] = {
 
 
 def profile_for(environment: dict[str, str]) -> ProfileName:
-    """``gpu`` where the user chose a device by CUDA_VISIBLE_DEVICES, else ``cpu``."""
-    return "cpu" if environment.get("CUDA_VISIBLE_DEVICES", "-1") in ("", "-1") else "gpu"
+    """``gpu`` where a worker's environment lets it see one, else ``cpu``."""
+    return "gpu" if names_gpu(environment) else "cpu"
 
 
 def library_paths() -> tuple[str, ...]:

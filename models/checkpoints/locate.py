@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pixelproof.errors import CheckpointError
+from pixelproof.models.training.run.folder import RunFolder
 
 Kind = Literal["tf1-v2", "tf1-v1", "keras", "weights.h5", "torch", "safetensors"]
 
@@ -164,6 +165,9 @@ def _sharded(prefix: Path) -> Located:
 
 
 def _in_folder(folder: Path) -> Located:
+    run = RunFolder(folder)
+    if run.recipe.is_file() and run.saved():
+        return locate(run.saved()[0][1])
     if (folder / "checkpoint").is_file():
         return _from_state(folder / "checkpoint")
     if (folder / "saved_model.pb").is_file():

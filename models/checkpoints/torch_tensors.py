@@ -139,8 +139,10 @@ class TensorFile:
             left = left[got:]
         if tensor.dtype == "bfloat16":
             return (numbers.astype(np.uint32) << 16).view(np.float32)
+        if numbers.dtype == np.float32:
+            return cast(npt.NDArray[np.float32], numbers)
         with np.errstate(over="ignore"):
-            return numbers.astype(np.float32, copy=False)
+            return numbers.astype(np.float32)
 
 
 @contextmanager

@@ -301,12 +301,12 @@ def _corrupt(monkeypatch: pytest.MonkeyPatch, corrupted: str) -> None:
 
 
 def test_what_a_killed_conversion_left_is_swept(tmp_path: Path) -> None:
-    from pixelproof.convert.conversion import STAGING, _sweep
+    from pixelproof.convert.delivery import STAGING, sweep
 
     dead, alive = tmp_path / f"{STAGING}99999999-abc", tmp_path / f"{STAGING}{os.getpid()}-abc"
     for folder in (dead, alive):
         folder.mkdir()
         (folder / "model.pb").write_bytes(b"half")
-    _sweep(tmp_path)
+    sweep(tmp_path)
     assert not dead.exists()
     assert alive.exists()

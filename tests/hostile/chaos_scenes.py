@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKPOINT = ROOT / "models_pretrained" / "sample_resnet_6_16.weights.h5"
+CHECKPOINT = ROOT / "models_pretrained" / "own-resnet_6_16-x4.weights.h5"
 LIMIT_S = 300.0
 
 Check = Callable[[Path, Path], None]

@@ -96,6 +96,25 @@ def nan_on_black(tf: Any, x: Any) -> Any:
     return x * (total / total)
 
 
+def shrunk(tf: Any, x: Any, *, threshold: float) -> Any:
+    """A network with biases: detail below the threshold is taken for noise, the rest is made good for it."""
+    blurred = tf.nn.depthwise_conv2d(x, np.full((5, 5, 3, 1), 1 / 25, np.float32), [1, 1, 1, 1], "SAME")
+    detail = x - blurred
+    return blurred + 1.4 * (tf.nn.relu(detail - threshold) - tf.nn.relu(-detail - threshold))
+
+
+def without_biases(tf: Any, x: Any) -> Any:
+    """A residual network of convolutions and rectification alone."""
+    taps = np.random.default_rng(3).normal(0, 0.05, (3, 3, 3, 8)).astype(np.float32)
+    back = np.random.default_rng(4).normal(0, 0.05, (3, 3, 8, 3)).astype(np.float32)
+    return x + tf.nn.conv2d(tf.nn.relu(tf.nn.conv2d(x, taps, 1, "SAME")), back, 1, "SAME")
+
+
+def squashed(tf: Any, x: Any) -> Any:
+    """The picture with a little more contrast, ended by a tanh as PIRM's networks are."""
+    return tf.tanh(x * 3 - 1.5) * 0.55 + 0.5
+
+
 BUILDERS: dict[str, Callable[[], bytes]] = {
     "good": lambda: graph(convolved),
     "clipped": lambda: graph(lambda tf, x: tf.clip_by_value(x * 1.1 - 0.05, 0, 1)),
@@ -126,5 +145,14 @@ BUILDERS: dict[str, Callable[[], bytes]] = {
     "identity": lambda: graph(lambda tf, x: x * 0.5 + x * 0.5),
     "mixing": lambda: graph(lambda tf, x: x * 0.5 + tf.reduce_mean(x, 0, keepdims=True) * 0.5),
     "opposite": lambda: graph(lambda tf, x: 1 - x),
+    "of_255": lambda: graph(lambda tf, x: shrunk(tf, x, threshold=8)),
+    "of_255_clipped": lambda: graph(lambda tf, x: tf.clip_by_value(shrunk(tf, x, threshold=8), 0, 255)),
+    "of_255_scaled": lambda: graph(lambda tf, x: shrunk(tf, x * 255, threshold=8) / 255),
+    "of_unit": lambda: graph(lambda tf, x: shrunk(tf, x, threshold=8 / 255)),
+    "of_unit_clipped": lambda: graph(lambda tf, x: tf.clip_by_value(shrunk(tf, x, threshold=8 / 255), 0, 1)),
+    "squashed": lambda: graph(squashed),
+    "squashed_scaled": lambda: graph(lambda tf, x: squashed(tf, x * 255) / 255),
+    "divides_itself": lambda: graph(lambda tf, x: squashed(tf, x / 255)),
+    "without_biases": lambda: graph(without_biases),
     "float64_output": lambda: graph(lambda tf, x: tf.cast(x, tf.float64)),
 }

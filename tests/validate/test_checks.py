@@ -83,6 +83,7 @@ def test_ids_are_stable_unique_and_in_order() -> None:
     assert [check.id for check in all_checks()] == [
         "allowed", "loads", "names", "tensors", "runs", "finite", "range", "determinism", "resolution",
         "companion", "size", "memory", "fidelity", "psnr_gate", "runtime", "complexity",
+        "parameters",
     ]  # fmt: skip
     assert {check.group for check in all_checks()} == set(GROUPS)
     assert all(check.title and check.__doc__ for check in all_checks())

@@ -53,6 +53,7 @@ def test_groups_that_can_not_be(only: str | None, skip: str | None, message: str
         (["--recheck", "r.json"], "A report must be a readable file"),
         (["nothere.pb", "--track", "B", "--only", "size"], "The artifact must exist; found no file nothere.pb"),
         (["m.pb", "--track", "B", "--images", "0"], "--images"),
+        (["m.pb", "--challenge", "ai6126-face", "--track", "results"], "pixelproof validate-images judges pictures"),
     ],
 )  # fmt: skip
 def test_a_wrong_call_is_exit_2_with_the_way_out(

@@ -15,6 +15,7 @@ from pixelproof.errors import ChallengeError, ImageError
 from pixelproof.evidence import Artifact, Evidence, ImageFidelity
 from pixelproof.evidence import Fidelity as Measured
 from pixelproof.images import write_png
+from pixelproof.measure.device import CPU
 from pixelproof.validate.checks import all_checks
 from pixelproof.validate.judgement import verdicts
 from pixelproof.validate.pairs import find_pairs
@@ -99,6 +100,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.threads = 2
+        self.device = CPU
         self.calls: list[tuple[int, ...]] = []
         self.shape: tuple[int, ...] = ()
 

@@ -38,6 +38,8 @@ class PeakMemory(Check):
             f"{memory.peak_rss_mib:.0f} MiB: {memory.baseline_rss_mib:.0f} the runtime's own, "
             f"{memory.model_mib:.0f} the model's"
         )
+        if memory.device_peak_mib is not None:
+            found += f"; {memory.device_peak_mib:.0f} MiB of {memory.device}"
         if memory.stopped is not None:
             if memory.limit_mib < cap.total_rss_mib:
                 return self.not_run(expected, f"stopped at {memory.limit_mib:g} MiB: judge the model again")
@@ -117,17 +119,26 @@ def _speed(runtime: Runtime) -> str:
     if runtime.mean_ms is not None:
         return (
             f"{runtime.mean_ms:.2f} ms an image, the mean over {runtime.images} images, "
-            f"with {runtime.threads} threads of this machine ({count} runs)"
+            f"{_where(runtime)} ({count} runs)"
         )
     if runtime.baseline_ms is None or runtime.speedup is None:
         return (
-            f"{runtime.latency_ms.p50:.1f} ms at {runtime.height}x{runtime.width} with {runtime.threads} "
-            f"threads of this machine ({count} runs)"
+            f"{runtime.latency_ms.p50:.1f} ms at {runtime.height}x{runtime.width} "
+            f"{_where(runtime)} ({count} runs)"
         )
     return (
         f"{runtime.speedup:.3f}x the baseline's speed, {runtime.speedup_low:.3f} to {runtime.speedup_high:.3f}; "
         f"{runtime.latency_ms.p50:.1f} ms against {runtime.baseline_ms.p50:.1f} ms ({count} pairs)"
+        + ("" if runtime.device == "cpu" else f" {_where(runtime)}")
     )
+
+
+def _where(runtime: Runtime) -> str:
+    """On what, and by which clock."""
+    if runtime.device == "cpu":
+        return f"with {runtime.threads} threads of this machine"
+    clock = "its own events" if runtime.clock == "device events" else "the wall clock"
+    return f"on {runtime.device}, by {clock}"
 
 
 def _not_a_number(fidelity: Fidelity) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pixelproof.challenge import Track
 from pixelproof.report import NOISE, CheckResult, Evidence, RangeSample
+from pixelproof.validate.checks import trained_range
 from pixelproof.validate.checks.base import Check
 
 
@@ -46,7 +47,7 @@ class Range(Check):
     position = 50
 
     def run(self, evidence: Evidence, track: Track) -> CheckResult:
-        """A warning outside the rule's range, failed where the model was made for another one."""
+        """A warning outside the rule's range, failed far outside it or where the model was made for another one."""
         low, high = track.contract.warn_range
         least, most = track.contract.fail_range
         expected = f"[{low:g}, {high:g}]; [{least:g}, {most:g}] with a warning"
@@ -59,7 +60,15 @@ class Range(Check):
         pictures = [s for s in samples if s.source != NOISE]
         down, up = _extremes(pictures or samples)
         found = f"{_number(down.minimum)} to {_number(up.maximum)}"
-        if pictures and (down.minimum < least or up.maximum > most):
+        left_range = bool(pictures) and (down.minimum < least or up.maximum > most)
+        repeats = (
+            evidence.determinism_max_abs is not None and evidence.determinism_max_abs <= Determinism.limit
+        )
+        other = trained_range.other_range(evidence, left_range=left_range) if repeats else None
+        if other is not None:
+            found += f"; {trained_range.told(other)}"
+            return self.result("failed", expected=expected, found=found, remedy=trained_range.remedy(other))
+        if left_range:
             worst = down if least - down.minimum > up.maximum - most else up
             remedy = (
                 f"This was on {worst.source}. Images go in as 0..1 and must come out so. A model trained on 0..255 "

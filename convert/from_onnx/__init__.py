@@ -1,0 +1,1 @@
+"""A stranger's ONNX file into the formats that a challenge takes."""

@@ -1,0 +1,1 @@
+"""The adversarial stage: a U-Net discriminator beside the model."""

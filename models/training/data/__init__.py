@@ -1,0 +1,1 @@
+"""What a trainer learns from: kinds of data, one a file."""

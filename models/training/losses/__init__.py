@@ -1,0 +1,1 @@
+"""Losses by name, their sums, and the features of VGG-19."""

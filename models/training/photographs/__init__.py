@@ -1,0 +1,1 @@
+"""Free photographs to train on: fetched, checked, prepared."""

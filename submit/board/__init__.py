@@ -1,0 +1,1 @@
+"""The leaderboard: ranks, histories, a static site."""

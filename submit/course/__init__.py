@@ -1,0 +1,1 @@
+"""What the course challenges want handed in."""

@@ -1,0 +1,1 @@
+"""Every judged submission, in a database."""

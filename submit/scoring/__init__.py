@@ -1,0 +1,1 @@
+"""A challenge as a scoring program for Codabench, or an evaluation script for EvalAI."""

@@ -1,0 +1,1 @@
+"""Judging what a model made: a folder or zip of result pictures."""
