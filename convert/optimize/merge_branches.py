@@ -1,95 +1,89 @@
-"""Parallel convolutions of one picture, and the picture itself, summed up in one convolution."""
+"""Parallel branches of one picture without activations, and the picture itself, as one convolution."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pixelproof.convert.optimize.evaluate import Constant
-from pixelproof.convert.optimize.network import ADDITIONS, Network
-from pixelproof.convert.optimize.rewrite import added_constant, centred_kernel_of
+from pixelproof.convert.optimize.linear_part import SUMS, LinearPart, LinearParts, linear_inputs
+from pixelproof.convert.optimize.network import Network
 
-
-@dataclass(frozen=True)
-class _Branch:
-    """One summand: a convolution of a tensor, or (kernel None) the tensor itself."""
-
-    source: str
-    kernel: Constant | None
-    bias: Constant
+MOST_NODES = 64
 
 
 class MergeBranches:
     """K1 * x + b1 + K2 * x + b2 equals (K1 + K2) * x + (b1 + b2), the smaller kernel centred in the larger one.
 
-    A bare x is the 1 x 1 convolution with the unit matrix: RepVGG's three branches, after its batch normalisations
-    were folded, are one convolution. All have stride 1, odd kernels and padding SAME.
+    A bare x is the 1 x 1 convolution with the unit matrix; scales, shifts and batch normalisation are 1 x 1
+    convolutions with a diagonal one; a depthwise convolution is one with zeros between channels; and convolutions in
+    a row are one, K2 * (K1 * x + b1) = (K2 K1) * x + K2 b1, as long as no zeros are padded around b1 or around more
+    than a 1 x 1 convolution. So RepVGG's three branches are one convolution, and ECB's five, with their expanding,
+    reducing and edge-finding steps.
+
+    It is done where one convolution takes no more multiplications than all that it replaces.
     """
 
     id = "merge_branches"
     title = "parallel branches merged into one convolution"
 
     def sites(self, network: Network) -> list[str]:
-        return [node.name for node in network if self._pair(network, node) is not None]
+        return [node.name for node in network if self._found(network, node) is not None]
 
     def apply(self, network: Network, site: str) -> None:
-        pair = self._pair(network, network.node(site))
-        assert pair is not None
-        first, second = pair
-        kernels = [b.kernel for b in pair if b.kernel is not None]
-        height = max(kernel.shape[0] for kernel in kernels)
-        width = max(kernel.shape[1] for kernel in kernels)
-        channels = kernels[0].shape[2:]
-        total = np.zeros((height, width, *channels), np.float64)
-        for branch in pair:
-            kernel = np.eye(*channels)[None, None] if branch.kernel is None else branch.kernel
-            top, left = (height - kernel.shape[0]) // 2, (width - kernel.shape[1]) // 2
-            total[top : top + kernel.shape[0], left : left + kernel.shape[1]] += kernel
-        weights = network.add_constant(total.astype(kernels[0].dtype), near=site, by=self.id)
-        attributes = {"strides": [1, 1, 1, 1], "padding": b"SAME", "data_format": b"NHWC"}
-        end = network.add("Conv2D", [first.source, weights], near=site, by=self.id, attributes=attributes)
-        bias = (first.bias + second.bias).astype(kernels[0].dtype)
+        found = self._found(network, network.node(site))
+        assert found is not None
+        source, part = found
+        assert part.channels is not None
+        kernel, bias = part.kernel(part.channels[0]).astype(np.float32), part.bias.astype(np.float32)
+        weights = network.add_constant(kernel, near=site, by=self.id)
+        padding = b"SAME" if any(part.padding) else b"VALID"
+        attributes = {"strides": [1, 1, 1, 1], "padding": padding, "data_format": b"NHWC"}
+        end = network.add("Conv2D", [source, weights], near=site, by=self.id, attributes=attributes)
         if np.any(bias):
-            constant = network.add_constant(np.broadcast_to(bias, channels[1:]).copy(), near=site, by=self.id)
+            shift = np.broadcast_to(bias, part.channels[1]).copy()
+            constant = network.add_constant(shift, near=site, by=self.id)
             end = network.add(
                 "BiasAdd", [end, constant], near=site, by=self.id, attributes={"data_format": b"NHWC"}
             )
         network.replace(site, end)
 
-    def _pair(self, network: Network, node: Any) -> tuple[_Branch, _Branch] | None:
-        if node.op not in ADDITIONS:
+    def _found(self, network: Network, node: Any) -> tuple[str, LinearPart] | None:
+        """(source, the sum as one convolution of it) where that saves most; None where it saves nowhere."""
+        if node.op not in SUMS or len(linear_inputs(network, node)) < 2:
             return None
-        sides = [network.source(tensor) for tensor in node.input]
-        branches = [self._branch(network, network.node(side)) for side in sides]
-        found = [branch for branch in branches if branch is not None]
-        if not found:
-            return None
-        for index in (0, 1):
-            other = branches[1 - index]
-            if other is not None and sides[index] == other.source:
-                kernel = other.kernel
-                assert kernel is not None
-                if kernel.shape[2] == kernel.shape[3]:
-                    return other, _Branch(other.source, None, np.zeros(1))
-        first, second = branches
-        if first is None or second is None or first.source != second.source or sides[0] == sides[1]:
-            return None
-        assert first.kernel is not None and second.kernel is not None
-        return (first, second) if first.kernel.shape[2:] == second.kernel.shape[2:] else None
+        best: tuple[int, str, LinearPart] | None = None
+        for source in self._sources(network, node):
+            part = LinearParts(network, source).of(node.name)
+            if part is None or part.channels is None or not self._closed(network, node, part):
+                continue
+            saved = part.multiplications - int(np.prod(part.sides)) * int(np.prod(part.channels))
+            if not _placeable(part) or saved < 0:
+                continue
+            if best is None or saved > best[0]:
+                best = saved, source, part
+        return None if best is None else best[1:]
 
-    def _branch(self, network: Network, node: Any) -> _Branch | None:
-        """The convolution that a node ends, if nothing else uses it."""
-        if network.only_user(node.name) is None:
-            return None
-        bias: Constant = np.zeros(1)
-        if (added := added_constant(network, node)) is not None:
-            bias = added[1].astype(np.float64)
-            node = network.node(added[0])
-            if network.only_user(node.name) is None:
-                return None
-        kernel = centred_kernel_of(network, node)
-        if kernel is None or bias.size not in (1, kernel.shape[3]):
-            return None
-        return _Branch(network.source(node.input[0]), kernel, bias)
+    def _sources(self, network: Network, node: Any) -> list[str]:
+        """What the sum can be a function of: all that linear steps lead back to, the nearest first."""
+        waiting, found = [node.name], dict[str, None]()
+        for _ in range(MOST_NODES):
+            if not waiting:
+                break
+            tensor = waiting.pop(0)
+            inputs = [] if ":" in tensor else linear_inputs(network, network.node(tensor))
+            sources = [network.source(one) for one in inputs if network.constant(one) is None]
+            waiting += [source for source in sources if source not in found]
+            found.update(dict.fromkeys(sources))
+        return list(found)
+
+    def _closed(self, network: Network, end: Any, part: LinearPart) -> bool:
+        """Whether nobody else uses what lies between the source and the sum."""
+        inner = part.nodes - {end.name}
+        return all(user.name in part.nodes for name in inner for user in network.users(name))
+
+
+def _placeable(part: LinearPart) -> bool:
+    """Whether a convolution's padding SAME or VALID does it."""
+    same = all(2 * pad == side - 1 for pad, side in zip(part.padding, part.sides, strict=True))
+    return same or not any(part.padding)

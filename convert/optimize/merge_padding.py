@@ -28,7 +28,7 @@ class MergePadding:
         kind = self._kind(network, node)
         before = network.node(node.input[0])
         if kind == "twice":
-            inner, outer = _amounts(network, before), _amounts(network, node)
+            inner, outer = amounts_of(network, before), amounts_of(network, node)
             assert inner is not None and outer is not None
             total = network.add_constant((inner + outer).astype(np.int32), near=site, by=self.id)
             network.set_input(site, 1, total)
@@ -40,16 +40,16 @@ class MergePadding:
             network.set_input(site, 0, before.input[0])
 
     def _kind(self, network: Network, node: Any) -> str | None:
-        amounts = _amounts(network, node)
+        amounts = amounts_of(network, node)
         if amounts is not None:
             before = network.node(node.input[0])
-            if _amounts(network, before) is not None and network.only_user(before.name) is not None:
+            if amounts_of(network, before) is not None and network.only_user(before.name) is not None:
                 return "twice"
             return "same" if self._equal(network, node) is not node else None
         kernel = kernel_of(network, node)
         if kernel is None or node.attr["padding"].s != b"VALID" or strides_of(node) != (1, 1):
             return None
-        padded = _amounts(network, network.node(node.input[0]))
+        padded = amounts_of(network, network.node(node.input[0]))
         height, width = kernel.shape[:2]
         if padded is None or height % 2 == 0 or width % 2 == 0:
             return None
@@ -58,17 +58,17 @@ class MergePadding:
 
     def _equal(self, network: Network, node: Any) -> Any:
         """The first node that pads the same tensor by the same numbers."""
-        source, amounts = network.source(node.input[0]), _amounts(network, node)
+        source, amounts = network.source(node.input[0]), amounts_of(network, node)
         assert amounts is not None
         for other in network:
-            found = _amounts(network, other)
+            found = amounts_of(network, other)
             same = found is not None and found.tolist() == amounts.tolist()
             if same and network.source(other.input[0]) == source:
                 return other
         return node
 
 
-def _amounts(network: Network, node: Any) -> Constant | None:
+def amounts_of(network: Network, node: Any) -> Constant | None:
     """(4, 2) constant zeros that a node puts around a tensor; None where it is no such padding."""
     if node.op == "PadV2":
         value = network.constant(node.input[2])

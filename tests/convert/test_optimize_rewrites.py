@@ -21,6 +21,9 @@ ODD = st.sampled_from([1, 3, 5, 7])
 FEW = st.integers(1, 4)
 SEEDS = st.integers(0, 1000)
 TOLERANCE = 1e-5
+AROUND = [[0, 0], [1, 1], [1, 1], [0, 0]]
+SOBEL_X = [[1, 0, -1], [2, 0, -2], [1, 0, -1]]
+LAPLACE = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
 
 
 @pytest.fixture(autouse=True)
@@ -273,6 +276,105 @@ def test_branches_of_two_pictures_stay() -> None:
     kernels = weights(1, 3, 3, 3, 3), weights(2, 3, 3, 3, 3)
     untouched(BY_ID["merge_branches"], lambda x: conv(x, kernels[0]) + conv(tf.nn.relu(x), kernels[1]), 3)
     untouched(BY_ID["merge_branches"], lambda x: conv(x, kernels[0]) + tf.nn.relu(x), 3)
+
+
+def edge_finding(x: Any, seed: int, channels: int, mask: Any, *, padded_first: bool) -> Any:
+    """One of ECB's branches as it is trained: 1x1, then a depthwise edge filter with a scale and a bias."""
+    import tensorflow as tf
+
+    pointwise, bias = weights(seed, 1, 1, channels, channels), weights(seed + 1, channels)
+    scaled = np.array(mask, np.float32)[..., None, None] * weights(seed + 2, channels)[:, None]
+    if padded_first:
+        y = tf.nn.bias_add(conv(tf.pad(x, AROUND), pointwise), bias)
+        y = tf.nn.depthwise_conv2d(y, scaled, [1, 1, 1, 1], "VALID")
+    else:
+        y = tf.nn.depthwise_conv2d(conv(x, pointwise), scaled, [1, 1, 1, 1], "SAME")
+    return tf.nn.bias_add(y, weights(seed + 3, channels))
+
+
+@settings(max_examples=12)
+@given(st.integers(1, 5), st.integers(1, 2), st.booleans(), st.booleans(), SIZES, SIZES, SEEDS)
+def test_an_edge_oriented_block_as_it_is_trained_becomes_one_convolution(
+    channels: int, multiplier: int, residual: bool, padded_first: bool, height: int, width: int, seed: int
+) -> None:
+    """Zhang et al. 2021: 3x3, 1x1 to more channels and 3x3 back, two Sobel filters and a Laplacian."""
+    import tensorflow as tf
+
+    middle = multiplier * channels
+    plain, bias = weights(seed, 3, 3, channels, channels), weights(seed + 1, channels)
+    expanding, reducing = weights(seed + 2, 1, 1, channels, middle), weights(seed + 3, 3, 3, middle, channels)
+    inner = weights(seed + 4, middle)
+
+    def body(x: Any) -> Any:
+        y = tf.nn.bias_add(conv(x, plain), bias)
+        if padded_first:
+            y += conv(tf.nn.bias_add(conv(tf.pad(x, AROUND), expanding), inner), reducing, padding="VALID")
+        else:
+            y += conv(conv(x, expanding), reducing)
+        for number, mask in enumerate((SOBEL_X, np.transpose(SOBEL_X), LAPLACE)):
+            y += edge_finding(x, seed + 10 * number, channels, mask, padded_first=padded_first)
+        return tf.nn.relu((y + x if residual else y) * 0.5)
+
+    after = rewritten(BY_ID["merge_branches"], body, (height, width), channels)
+    applied_everywhere(BY_ID["fold_affine"], after)
+    assert operations(after) in (
+        ["BiasAdd", "Conv2D", "Identity", "Placeholder", "Relu"],
+        ["AddV2", "Conv2D", "Identity", "Placeholder", "Relu"],
+    )
+
+
+def test_edge_filters_alone_pay_only_together() -> None:
+    """Two of them cost less than the 3x3 convolution that they make; with the plain one beside them it is free."""
+    two = lambda x: sum(  # noqa: E731
+        edge_finding(x, seed, 4, mask, padded_first=True) for seed, mask in ((1, SOBEL_X), (2, LAPLACE))
+    )
+    untouched(BY_ID["merge_branches"], two, 4)
+    kernel = weights(5, 3, 3, 4, 4)
+    after = rewritten(BY_ID["merge_branches"], lambda x: two(x) + conv(x, kernel), (9, 12), 4)
+    assert operations(after).count("Conv2D") == 1
+    assert not {"DepthwiseConv2dNative", "AddV2", "Pad"} & set(operations(after))
+
+
+@settings(max_examples=8)
+@given(FEW, st.booleans(), SIZES, SIZES, SEEDS)
+def test_crossed_kernels_and_differences_are_branches_too(
+    channels: int, all_at_once: bool, height: int, width: int, seed: int
+) -> None:
+    """ACNet's 3x3, 3x1 and 1x3, of which no two make a smaller one; summed one by one, or subtracted, or at once."""
+    import tensorflow as tf
+
+    sides = ((1, 3), (3, 1), (3, 3))
+    kernels = [weights(seed + n, *side, channels, channels) for n, side in enumerate(sides)]
+
+    def body(x: Any) -> Any:
+        a, b, c = (conv(x, kernel) for kernel in kernels)
+        return tf.add_n([a, b, c]) if all_at_once else a - b + c
+
+    after = rewritten(BY_ID["merge_branches"], body, (height, width), channels)
+    assert operations(after).count("Conv2D") == 1
+
+
+@pytest.mark.parametrize("case", ["biased border", "used inside", "wider", "another size"])
+def test_branches_that_cannot_be_one_convolution_stay(case: str) -> None:
+    """Zeros around a bias; a step that others use; more multiplications than before; a picture cut smaller."""
+    import tensorflow as tf
+
+    large, small = weights(1, 3, 3, 3, 3), weights(2, 3, 3, 3, 3)
+    bias = weights(3, 3)
+
+    def body(x: Any) -> Any:
+        if case == "biased border":
+            many = tf.nn.bias_add(conv(x, weights(4, 1, 1, 3, 9)), np.ones(9, np.float32))
+            return conv(many, weights(5, 3, 3, 9, 3)) + conv(x, large)
+        if case == "used inside":
+            inner = conv(x, small)
+            return tf.concat([tf.nn.relu(inner), tf.nn.bias_add(inner, bias) + conv(x, large)], 3)
+        if case == "wider":
+            around = [[0, 0], [2, 2], [2, 2], [0, 0]]
+            return conv(conv(tf.pad(x, around), small, padding="VALID"), large, padding="VALID") + x
+        return conv(x, large, padding="VALID") + x[:, 1:-1, 1:-1]
+
+    untouched(BY_ID["merge_branches"], body, 3)
 
 
 def test_halves_of_a_split_are_two_pictures() -> None:
