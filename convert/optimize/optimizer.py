@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pixelproof.convert.optimize.network import Network
 from pixelproof.convert.optimize.rewrite import Rewrite
-from pixelproof.convert.optimize.rewrites import REWRITES, applied_everywhere
+from pixelproof.convert.optimize.rewrites import ALTERNATIVES, REWRITES, applied_everywhere
 from pixelproof.convert.optimize.trial import (
     Bench,
     Shape,
@@ -25,7 +25,7 @@ from pixelproof.measure.runtime import Ratio
 TOLERANCE = 1e-5
 MOST_MEMORY = 1.05
 
-Verdict = Literal["kept", "no gain", "slower", "more memory", "differs", "can't run"]
+Verdict = Literal["kept", "no gain", "less gain", "slower", "more memory", "differs", "can't run"]
 Note = Callable[[str], None]
 
 
@@ -39,6 +39,7 @@ class Trial:
         max_abs: largest difference from the original at the small uneven sizes.
         memory_ratio: peak memory over the original's; measured of what gains.
         verdict: ``no gain`` is kept for the moment, and counts in the next rewrite's ratio; it stays if that gains.
+            ``less gain``: the next one, an alternative to it, is faster.
     """
 
     id: str
@@ -119,26 +120,35 @@ class _Search:
         self._note = note
         self._best_file = bench.timed_file(start.graph_def(), "best")
         self.original_mib = self.best_mib = peak_memory_mib(bench, self._best_file)
-        self._carried = start
+        self._carried = self._before = start
         self._pending: list[int] = []
 
     def attempt(self, rewrite: Rewrite) -> None:
-        """Try one rewrite on what is there."""
-        candidate = self._carried.copy()
+        """Try one rewrite on what is there; an alternative, on what was there before that which it would replace."""
+        is_alternative = rewrite.id in ALTERNATIVES
+        if not is_alternative:
+            self._before = self._carried
+        candidate = self._before.copy()
         sites = applied_everywhere(rewrite, candidate)
         if not sites:
             return
         trial = self._judged(Trial(rewrite.id, rewrite.title, sites, "no gain"), candidate)
         self.trials.append(trial)
         self._note(line_for(trial))
-        if trial.verdict == "no gain":
+        if trial.verdict == "kept":
+            self._keep(candidate, instead_of=ALTERNATIVES.get(rewrite.id))
+        elif trial.verdict == "no gain" and not is_alternative:
             self._carried = candidate
             self._pending.append(len(self.trials) - 1)
-        elif trial.verdict == "kept":
-            for index in self._pending:
-                self.trials[index] = replace(self.trials[index], verdict="kept")
-            self._pending = []
-            self.best = self._carried = candidate
+
+    def _keep(self, candidate: Network, *, instead_of: str | None) -> None:
+        for index in self._pending:
+            self.trials[index] = replace(self.trials[index], verdict="kept")
+        for index, trial in enumerate(self.trials):
+            if trial.id == instead_of and trial.verdict == "kept":
+                self.trials[index] = replace(trial, verdict="less gain")
+        self._pending = []
+        self.best = self._carried = candidate
 
     def _judged(self, trial: Trial, candidate: Network) -> Trial:
         graph = candidate.graph_def()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pixelproof.convert.optimize.depth_to_space import DepthToSpace
+from pixelproof.convert.optimize.fill_last import FillLast
 from pixelproof.convert.optimize.fold_affine import FoldAffine
 from pixelproof.convert.optimize.fold_constants import FoldConstants
 from pixelproof.convert.optimize.instance_norm import InstanceNorm
@@ -27,8 +30,11 @@ REWRITES: tuple[Rewrite, ...] = (
     MergeChain(),
     InstanceNorm(),
     PackLast(),
+    FillLast(),
     PackFirst(),
 )
+ALTERNATIVES: Mapping[str, str] = {"fill_last": "pack_last"}
+"""A rewrite that replaces the one before it, where it is faster than that."""
 MOST_STEPS = 10_000
 
 

@@ -85,7 +85,12 @@ def verdicts(result: Optimized) -> dict[str, str]:
 def test_what_gains_is_kept_with_what_made_room_for_it(search: Callable[..., Optimized]) -> None:
     result = search({"pack_last": GAIN})
     assert result.gains
-    assert verdicts(result) == {"fold_constants": "kept", "scale_before": "kept", "pack_last": "kept"}
+    assert verdicts(result) == {
+        "fold_constants": "kept",
+        "scale_before": "kept",
+        "pack_last": "kept",
+        "fill_last": "no gain",
+    }
     assert {node.op for node in result.graph.node} >= {"DepthToSpace"}
     assert 0 <= result.max_abs <= optimizer.TOLERANCE
 
@@ -98,9 +103,23 @@ def test_what_follows_the_last_gain_without_gaining_is_left_out(search: Callable
     assert "Mul" not in operations
 
 
+@pytest.mark.parametrize("first", [GAIN, NOTHING, LOSS])
+def test_a_faster_alternative_takes_the_place_of_the_one_before(
+    search: Callable[..., Optimized], first: Ratio
+) -> None:
+    result = search({"pack_last": first, "fill_last": GAIN})
+    said = verdicts(result)
+    assert said["fill_last"] == said["scale_before"] == "kept"
+    assert said["pack_last"] == ("slower" if first == LOSS else "less gain")
+    operations = [node.op for node in result.graph.node]
+    assert "DepthToSpace" not in operations
+    assert operations.count("Conv2D") == 2
+    assert 0 <= result.max_abs <= optimizer.TOLERANCE
+
+
 @pytest.mark.parametrize(("ratio", "verdict"), [(LOSS, "slower"), (NOTHING, "no gain")])
 def test_without_a_gain_the_graph_stays(search: Callable[..., Optimized], ratio: Ratio, verdict: str) -> None:
-    result = search({"fold_constants": ratio, "scale_before": ratio, "pack_last": ratio})
+    result = search({"fold_constants": ratio, "scale_before": ratio, "pack_last": ratio, "fill_last": ratio})
     assert set(verdicts(result).values()) == {verdict}
     assert not result.gains
     assert "Mul" in {node.op for node in result.graph.node}
@@ -124,7 +143,7 @@ def test_another_picture_is_never_kept(
     from pixelproof.convert.optimize import pack_last
 
     right = pack_last.packed_kernel
-    monkeypatch.setattr(pack_last, "packed_kernel", lambda kernel: right(kernel) * 1.001)
+    monkeypatch.setattr(pack_last, "packed_kernel", lambda kernel, block: right(kernel, block) * 1.001)
     result = search({"pack_last": GAIN})
     assert verdicts(result)["pack_last"] == "differs"
     assert not result.gains
@@ -138,7 +157,7 @@ def test_the_last_proof_is_of_the_result(
 
     def broken(*asked: Any) -> Any:
         calls.append(1)
-        of_the_result = len(calls) == 1 + 3 + 1  # the original, three rewrites, the result
+        of_the_result = len(calls) == 1 + 4 + 1  # the original, four rewrites, the result
         return [y * 1.001 if of_the_result else y for y in right(*asked)]
 
     monkeypatch.setattr(optimizer, "outputs_of", broken)
@@ -158,7 +177,7 @@ def test_the_command_writes_what_gains_and_says_what_it_did(
     document = json.loads(report.read_text())
     said = document["optimized"]
     tried = {trial["id"]: trial for trial in said["rewrites"]}
-    assert set(tried) == {"fold_constants", "scale_before", "pack_last"}
+    assert set(tried) == {"fold_constants", "scale_before", "pack_last", "fill_last"}
     assert all(trial["max_abs"] <= optimizer.TOLERANCE for trial in tried.values())
     assert out.exists() == said["gains"] == bool(document["artifacts"])
     assert ("Next: pixelproof compare" in answer.out) == said["gains"]
@@ -178,7 +197,7 @@ def test_the_judge_knows_by_which_rewrites_a_file_was_made(
     assert call("optimize", str(graph_file), "--out", str(out), "--input-shape", "1,32,48,3").code == 0
     judging = ("--track", "A", "--only", "contract", "--json", "-")
     judged = json.loads(call("validate-pb", str(out), *judging).out)
-    assert judged["measurements"]["optimized"] == ["fold_constants", "scale_before", "pack_last"]
+    assert judged["measurements"]["optimized"] == ["fold_constants", "scale_before", "fill_last"]
     out.write_bytes(graph_file.read_bytes())  # another file under the same name
     assert json.loads(call("validate-pb", str(out), *judging).out)["measurements"]["optimized"] is None
 
@@ -210,15 +229,17 @@ def test_a_conversion_says_how_it_was_optimized(
     assert document["passed"]
     said = json.loads((tmp_path / "parity.json").read_text())["optimized"]
     assert said["gains"] and said["timed_as"] == "pb"
-    assert {trial["id"] for trial in said["rewrites"] if trial["verdict"] == "kept"} >= {"pack_last"}
-    assert b"pack_last" in (tmp_path / "model.pb").read_bytes()
+    assert {trial["id"] for trial in said["rewrites"] if trial["verdict"] == "kept"} >= {"fill_last"}
+    assert b"fill_last" in (tmp_path / "model.pb").read_bytes()
 
 
 def test_a_plain_conversion_says_nothing_of_it(
     convert_with: Callable[..., dict[str, Any]], srcnn_checkpoint: Path, tmp_path: Path
 ) -> None:
     assert "optimized" not in convert_with("srcnn", srcnn_checkpoint, tmp_path)
-    assert b"pack_last" not in (tmp_path / "model.pb").read_bytes()
+    written = (tmp_path / "model.pb").read_bytes()
+    assert b"pack_last" not in written
+    assert b"fill_last" not in written
 
 
 @pytest.mark.parametrize(
