@@ -528,24 +528,50 @@ def test_other_transpositions_are_no_pixel_shuffle() -> None:
 
 
 @settings(max_examples=8)
-@given(st.booleans(), st.booleans(), FEW, SIZES, SIZES, SEEDS)
+@given(st.booleans(), st.booleans(), st.booleans(), st.booleans(), FEW, SIZES, SIZES, SEEDS)
 def test_instance_norms_become_scale_and_shift(
-    gained: bool, shifted: bool, channels: int, height: int, width: int, seed: int
+    gained: bool, shifted: bool, inverse: bool, known: bool, channels: int, height: int, width: int, seed: int
 ) -> None:
+    """Written with a division, as Keras does, or with a product by 1 / sqrt, as ONNX files become."""
     import tensorflow as tf
 
-    gain, shift = weights(seed, channels), weights(seed + 1, channels)
+    gain, shift, kernel = (
+        weights(seed, channels),
+        weights(seed + 1, channels),
+        np.eye(channels, dtype=np.float32),
+    )
 
     def body(x: Any) -> Any:
+        x = tf.nn.relu(conv(x, kernel[None, None])) if known else x
         mean = tf.reduce_mean(x, [1, 2], keepdims=True)
         variance = tf.reduce_mean(tf.math.squared_difference(x, mean), [1, 2], keepdims=True)
-        y = (x - mean) / tf.sqrt(variance + 1e-3)
+        y = tf.math.rsqrt(variance + 1e-3) * (x - mean) if inverse else (x - mean) / tf.sqrt(variance + 1e-3)
         y = y * gain if gained else y
         return y + shift if shifted else y
 
     after = rewritten(BY_ID["instance_norm"], body, (height, width), channels)
     whole = [node.op for node in after if node.op in ("Mul", "AddV2", "Sub", "RealDiv")]
-    assert whole.count("Mul") == 2
+    assert whole.count("Mul") == 2 + inverse
+    assert whole.count("Sub") == 1
+
+
+def test_neutral_gains_stay_where_the_optimiser_finds_them() -> None:
+    """Without a gain and a bias TensorFlow's optimiser doesn't know an instance normalisation for one."""
+    import tensorflow as tf
+
+    kernel = weights(1, 3, 3, 3, 8)
+
+    def body(x: Any) -> Any:
+        x = tf.nn.leaky_relu(conv(x, kernel))
+        mean = tf.reduce_mean(x, [1, 2], keepdims=True)
+        variance = tf.reduce_mean(tf.math.squared_difference(x, mean), [1, 2], keepdims=True)
+        return (x - mean) / tf.sqrt(variance + 1e-3)
+
+    after = rewritten(BY_ID["instance_norm"], body, (9, 12), 3)
+    constants = [after.constant(node.name) for node in after if node.op == "Const"]
+    vectors = [value for value in constants if value is not None and value.shape == (8,)]
+    assert len(vectors) == 2
+    assert not any(np.isin(value, (0, 1)).any() for value in vectors)
 
 
 def test_a_norm_over_channels_is_no_instance_norm() -> None:
