@@ -89,13 +89,6 @@ def _chosen(condition: sizes.Number, yes: sizes.Number, no: sizes.Number) -> siz
     return sizes.Side(tf.where(condition.tensor, *parts))
 
 
-def _same(a: sizes.Number, b: sizes.Number) -> sizes.Number:
-    if isinstance(a, sizes.Side) or isinstance(b, sizes.Side):
-        first, second = (n.tensor if isinstance(n, sizes.Side) else n for n in (a, b))
-        return sizes.Side(tf.equal(first, second))
-    return a == b
-
-
 def on_known(function: Callable[..., sizes.Number], of_tensors: Unary, node: Node) -> Value:
     """A function of one number that sizes go through too."""
     value = node.input(0)
@@ -116,14 +109,14 @@ OPERATORS: dict[str, Translate] = {
     "Mean": mean,
     "Pow": power,
     "Where": where,
-    "Equal": partial(combined, tf.equal, _same),
-    "Greater": partial(combined, tf.greater, None),
-    "GreaterOrEqual": partial(combined, tf.greater_equal, None),
-    "Less": partial(combined, tf.less, None),
-    "LessOrEqual": partial(combined, tf.less_equal, None),
-    "And": partial(combined, tf.logical_and, None),
-    "Or": partial(combined, tf.logical_or, None),
-    "Not": partial(unary, tf.logical_not),
+    "Equal": partial(combined, tf.equal, sizes.same),
+    "Greater": partial(combined, tf.greater, sizes.greater),
+    "GreaterOrEqual": partial(combined, tf.greater_equal, sizes.greater_or_same),
+    "Less": partial(combined, tf.less, sizes.less),
+    "LessOrEqual": partial(combined, tf.less_equal, sizes.less_or_same),
+    "And": partial(combined, tf.logical_and, sizes.both_hold),
+    "Or": partial(combined, tf.logical_or, sizes.one_holds),
+    "Not": partial(on_known, sizes.holds_not, tf.logical_not),
     "Neg": partial(on_known, sizes.negate, tf.negative),
     "Floor": partial(on_known, sizes.floor, tf.floor),
     "Ceil": partial(on_known, sizes.ceil, tf.math.ceil),

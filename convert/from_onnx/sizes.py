@@ -14,7 +14,7 @@ from pixelproof.measure.protocol import Array
 
 
 class Side:
-    """One number that is known when an image comes: int32 or float32."""
+    """One number that is known when an image comes: int32, float32, or whether something holds."""
 
     __slots__ = ("tensor",)
 
@@ -45,6 +45,8 @@ def settled(array: Array) -> Array:
     """An array of objects as plain numbers where no `Side` is in it."""
     if is_numeric(array) or any(isinstance(item, Side) for item in array.flat):
         return array
+    if array.size and all(isinstance(item, bool | np.bool_) for item in array.flat):
+        return array.astype(np.bool_)
     floats = any(isinstance(item, float) for item in array.flat)
     return array.astype(np.float32 if floats else np.int64)
 
@@ -58,13 +60,14 @@ def elementwise(function: Callable[..., Number], *arrays: Array) -> Array:
 
 
 def as_tensor(array: Array) -> Any:
-    """The array as a tensor; whole numbers become int32."""
+    """The array as a tensor; whole numbers become int32, truths stay what they are."""
     if is_numeric(array):
         whole = array.dtype.kind in "iu"
         return tf.constant(array.astype(np.int32) if whole else array)
     items = [item.tensor if isinstance(item, Side) else item for item in array.flat]
     floats = any(isinstance(i, float) or (tf.is_tensor(i) and i.dtype.is_floating) for i in items)
-    dtype = tf.float32 if floats else tf.int32
+    truths = all(isinstance(i, bool) or (tf.is_tensor(i) and i.dtype.is_bool) for i in items)
+    dtype = tf.bool if truths else tf.float32 if floats else tf.int32
     stacked = tf.stack([tf.cast(item, dtype) for item in items])
     return tf.reshape(stacked, array.shape)
 
@@ -117,3 +120,11 @@ floor = _one(lambda a: float(math.floor(a)), tf.floor)
 ceil = _one(lambda a: float(math.ceil(a)), tf.math.ceil)
 to_whole = _one(int, lambda a: tf.cast(a, tf.int32))
 to_real = _one(float, lambda a: tf.cast(a, tf.float32))
+same = _both(operator.eq, tf.equal)
+greater = _both(operator.gt, tf.greater)
+greater_or_same = _both(operator.ge, tf.greater_equal)
+less = _both(operator.lt, tf.less)
+less_or_same = _both(operator.le, tf.less_equal)
+both_hold = _both(lambda a, b: bool(a and b), tf.logical_and)
+one_holds = _both(lambda a, b: bool(a or b), tf.logical_or)
+holds_not = _one(operator.not_, tf.logical_not)

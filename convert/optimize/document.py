@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pixelproof.convert.optimize.optimizer import Optimized
 from pixelproof.schema import to_jsonable
+
+if TYPE_CHECKING:
+    from pixelproof.convert.optimize.optimizer import Optimized
 
 
 def gain_line(result: Optimized) -> str:

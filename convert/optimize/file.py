@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pixelproof.convert.optimize.document import document_of, gain_line
-from pixelproof.convert.optimize.optimizer import Note, Optimized, optimize
 from pixelproof.convert.optimize.trial import Bench, Shape, Stage, shapes_that_run
 from pixelproof.environment import environment
 from pixelproof.errors import ArtifactError, CallError
@@ -17,6 +17,9 @@ from pixelproof.measure.parity import size_ladder
 from pixelproof.report import dump_json
 from pixelproof.schema import to_jsonable
 from pixelproof.temporary import private_tempdir, temporary_folder
+
+if TYPE_CHECKING:  # these import TensorFlow, which has to be asked for quiet first
+    from pixelproof.convert.optimize.optimizer import Optimized
 
 OWN_SIZE = (720, 1280)
 
@@ -66,7 +69,7 @@ def optimize_file(
     names: tuple[str | None, str | None],
     most_pairs: int,
     threads: int | None,
-    note: Note,
+    note: Callable[[str], None],
     stage: Stage | None = None,
 ) -> OptimizedFile:
     """Optimize a .pb; the new file appears whole, or not at all where nothing gains.
@@ -95,6 +98,7 @@ def optimize_file(
 
     import_tensorflow()
     from pixelproof.convert.frozen_graph import FRAMES, pruned
+    from pixelproof.convert.optimize.optimizer import optimize
     from pixelproof.measure.graph_def import import_graph, read_graph
     from pixelproof.tflite.choose import check_shape, find_ends, placeholder_shape
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,17 +66,17 @@ class MergeBranches:
         return None if best is None else best[1:]
 
     def _sources(self, network: Network, node: Any) -> list[str]:
-        """What the sum can be a function of: all that linear steps lead back to, the nearest first."""
-        waiting, found = [node.name], dict[str, None]()
-        for _ in range(MOST_NODES):
-            if not waiting:
-                break
+        """What the sum is a function of alone, the nearest first: every way back through linear steps leads there."""
+        steps: dict[str, list[str]] = {}
+        waiting = [node.name]
+        while waiting and len(steps) < MOST_NODES:
             tensor = waiting.pop(0)
-            inputs = [] if ":" in tensor else linear_inputs(network, network.node(tensor))
-            sources = [network.source(one) for one in inputs if network.constant(one) is None]
-            waiting += [source for source in sources if source not in found]
-            found.update(dict.fromkeys(sources))
-        return list(found)
+            if tensor not in steps:
+                inputs = [] if ":" in tensor else linear_inputs(network, network.node(tensor))
+                steps[tensor] = [network.source(one) for one in inputs]
+                waiting += steps[tensor]
+        found = dict.fromkeys(tensor for inputs in steps.values() for tensor in inputs)
+        return [source for source in found if _all_ways_end(steps, node.name, source)]
 
     def _closed(self, network: Network, end: Any, part: LinearPart) -> bool:
         """Whether nobody else uses what lies between the source and the sum."""
@@ -87,3 +88,16 @@ def _placeable(part: LinearPart) -> bool:
     """Whether a convolution's padding SAME or VALID does it."""
     same = all(2 * pad == side - 1 for pad, side in zip(part.padding, part.sides, strict=True))
     return same or not any(part.padding)
+
+
+def _all_ways_end(steps: Mapping[str, Sequence[str]], start: str, end: str) -> bool:
+    waiting, seen = [start], {end}
+    while waiting:
+        tensor = waiting.pop()
+        if tensor in seen:
+            continue
+        seen.add(tensor)
+        if not steps.get(tensor):
+            return False
+        waiting += steps[tensor]
+    return True

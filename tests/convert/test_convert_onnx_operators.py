@@ -312,6 +312,33 @@ def cuts() -> dict[str, Net]:
             {"two": whole(2), "four": whole(4), "half": np.float32(0.5), "front": whole(1, 4)},
         ),
     }
+    sides: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("Shape", "x", "s", {}),
+        ("Slice", "s two four", "hw", {}),
+    ]
+    cut: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("Where", "c yes no", "ends", {}),
+        ("Slice", "x zero ends two_three", "y", {}),
+    ]
+    numbers: dict[str, Any] = {
+        "two": whole(2),
+        "four": whole(4),
+        "zero": whole(0, 0),
+        "two_three": whole(2, 3),
+    }
+    numbers |= {"low": whole(40, 40), "high": whole(50, 60), "yes": whole(20, 21), "no": whole(7, 8)}
+    between = [("Greater", "hw low", "a", {}), ("Less", "hw high", "b", {}), ("And", "a b", "c", {})]
+    outside = [
+        ("LessOrEqual", "hw low", "a", {}),
+        ("GreaterOrEqual", "hw high", "b", {}),
+        ("Or", "a b", "o", {}),
+    ]
+    nets["cut where sizes say"] = Net([*sides, *between, *cut], numbers)
+    nets["cut where sizes say not"] = Net([*sides, *outside, ("Not", "o", "c", {}), *cut], numbers)
+    nets["cut by a known truth"] = Net(
+        [*sides, ("Equal", "hw low", "a", {}), ("Or", "a t", "c", {}), *cut],
+        {**numbers, "t": np.array([True, False])},
+    )
     for mode in ("constant", "reflect", "edge"):
         nets[f"Pad {mode}"] = one("Pad", "x p", constants={"p": whole(0, 0, 1, 2, 0, 0, 3, 1)}, mode=mode)
     return nets

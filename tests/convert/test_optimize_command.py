@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -186,6 +188,17 @@ def test_the_command_writes_what_gains_and_says_what_it_did(
         probe = [probe_image(31, 18, 3)]
         (before,), (after,) = (run_artifact(path, "pb", probe) for path in (graph_file, out))
         np.testing.assert_allclose(after, before, atol=optimizer.TOLERANCE)
+
+
+def test_a_process_of_its_own_says_nothing_of_tensorflow(graph_file: Path, tmp_path: Path) -> None:
+    """What TensorFlow logs when it is imported stays away, whichever module asks for it first."""
+    words = ["optimize", str(graph_file), "--out", str(tmp_path / "faster.pb"), "--input-shape", "1,32,48,3"]
+    command = [sys.executable, "-c", "from pixelproof.cli import main; main()", *words, "--max-runs", "10"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert lines
+    assert all(line.startswith("  ") and line.endswith(" ...") for line in lines), done.stderr
 
 
 def test_the_judge_knows_by_which_rewrites_a_file_was_made(

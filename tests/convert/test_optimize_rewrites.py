@@ -380,6 +380,21 @@ def test_branches_that_cannot_be_one_convolution_stay(case: str) -> None:
     untouched(BY_ID["merge_branches"], body, 3)
 
 
+def test_very_deep_residual_networks_are_no_trouble() -> None:
+    """A chain of a thousand sums, each of which is linear in the one before."""
+    import tensorflow as tf
+
+    kernel = weights(1, 1, 1, 2, 2)
+
+    def body(x: Any) -> Any:
+        for _ in range(1000):
+            x = x + tf.nn.relu(x)
+        return x + conv(x, kernel)
+
+    network = network_of(body, 2)
+    assert len(applied_everywhere(BY_ID["merge_branches"], network)) == 1
+
+
 def test_halves_of_a_split_are_two_pictures() -> None:
     import tensorflow as tf
 

@@ -276,6 +276,16 @@ def test_a_strangers_keras_file_is_no_checkpoint(tmp_path: Path) -> None:
     assert isinstance(called("inspect", tmp_path / "none").exception, CheckpointError)
 
 
+def test_weights_alone_are_no_checkpoint_and_tensorflow_keeps_quiet() -> None:
+    """In a process of its own, where nothing has imported Keras before."""
+    weights = Path(__file__).parents[2] / "models_pretrained" / "own-srcnn_915-x3.weights.h5"
+    command = [sys.executable, "-c", _MAIN, "train-model", "inspect", str(weights)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "weights alone" in line and "RUN/checkpoints" in line
+
+
 def test_resume_takes_overrides_and_refuses_contradictions(whole_run: Path, tmp_path: Path) -> None:
     third = whole_run / "checkpoints" / "epoch-0003.keras"
     refused = called("resume", third)

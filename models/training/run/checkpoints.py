@@ -36,6 +36,7 @@ Row = Mapping[str, float | int]
 ARGUMENTS, STATE, DIGESTS = TRAINING_ARGUMENTS, "training/state.npz", "training/digests.json"
 SCHEMA_VERSION = 1
 _MAX_ARGUMENTS_BYTES = 64 * MIB
+_HDF5_START = b"\x89HDF\r\n\x1a\n"
 _EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 
 
@@ -153,15 +154,13 @@ def model_of(checkpoint: Checkpoint) -> keras.Model:
 def _members(path: Path) -> dict[str, bytes]:
     rule = "A checkpoint must be whole"
     try:
+        with path.open("rb") as file:
+            if file.read(len(_HDF5_START)) == _HDF5_START:
+                raise _of_another(path, "weights alone (HDF5)")
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             if DIGESTS not in names:
-                remedy = "Checkpoints of train-model lie in RUN/checkpoints."
-                raise CheckpointError(
-                    "A checkpoint must be one of train-model's",
-                    found=f"{path}: no {DIGESTS} in it",
-                    remedy=remedy,
-                )
+                raise _of_another(path, f"no {DIGESTS} in it")
             if archive.getinfo(ARGUMENTS).file_size > _MAX_ARGUMENTS_BYTES:
                 raise CheckpointError(
                     rule, found=f"{path}: {ARGUMENTS} of more than {_MAX_ARGUMENTS_BYTES} bytes"
@@ -178,6 +177,13 @@ def _members(path: Path) -> dict[str, bytes]:
     if wrong:
         raise CheckpointError(rule, found=f"a damaged file: {path} ({wrong[0]} has another SHA-256)")
     return members
+
+
+def _of_another(path: Path, found: str) -> CheckpointError:
+    remedy = "Checkpoints of train-model lie in RUN/checkpoints."
+    return CheckpointError(
+        "A checkpoint must be one of train-model's", found=f"{path}: {found}", remedy=remedy
+    )
 
 
 def _keras_members(model: keras.Model) -> dict[str, bytes]:

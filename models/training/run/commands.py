@@ -206,9 +206,10 @@ def inspect_command(*, path: Path, json_to: str | None) -> int:
       train-model inspect run/checkpoints/epoch-0010.keras --json -
     """
     from pixelproof.console import Console
-    from pixelproof.models.training.run.inspection import show
 
     _import({"device": "cpu", "threads": None})
+    from pixelproof.models.training.run.inspection import show
+
     show(path, Console(json_to))
     return 0
 
