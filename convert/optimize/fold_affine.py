@@ -8,7 +8,13 @@ import numpy as np
 
 from pixelproof.convert.optimize.evaluate import Constant
 from pixelproof.convert.optimize.network import Network
-from pixelproof.convert.optimize.rewrite import added_constant, kernel_of, multiplied_constant
+from pixelproof.convert.optimize.rewrite import (
+    add_convolution,
+    added_constant,
+    kernel_of,
+    multiplied_constant,
+    shaping_of,
+)
 
 BATCH_NORMS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
 
@@ -48,27 +54,15 @@ class FoldAffine:
         assert kernel is not None
         last, scale, shift = self._chain(network, convolution, kernel.shape[3])
         factors = np.ones(kernel.shape[3]) if scale is None else scale
-        scaled = (kernel.astype(np.float64) * factors).astype(kernel.dtype)
-        weights = network.add_constant(scaled, near=site, by=self.id)
-        attributes = {k: list(convolution.attr[k].list.i) for k in ("strides",)}
-        padding = convolution.attr["padding"].s
-        end = network.add(
-            "Conv2D",
-            [convolution.input[0], weights],
+        end = add_convolution(
+            network,
+            convolution.input[0],
+            kernel.astype(np.float64) * factors,
+            shift,
+            shaping=shaping_of(convolution),
             near=site,
             by=self.id,
-            attributes={
-                **attributes,
-                "padding": padding,
-                "data_format": b"NHWC",
-                **explicit_paddings(convolution),
-            },
         )
-        if np.any(shift):
-            bias = network.add_constant(shift.astype(kernel.dtype), near=site, by=self.id)
-            end = network.add(
-                "BiasAdd", [end, bias], near=site, by=self.id, attributes={"data_format": b"NHWC"}
-            )
         network.replace(last.name, end)
 
     def _chain(self, network: Network, first: Any, channels: int) -> tuple[Any, Constant | None, Constant]:
@@ -116,10 +110,3 @@ def _batch_norm(network: Network, node: Any) -> tuple[Constant, Constant] | None
     gamma, beta, mean, variance = (np.asarray(value, np.float64) for value in values)
     scale = gamma / np.sqrt(variance + node.attr["epsilon"].f)
     return scale, beta - scale * mean
-
-
-def explicit_paddings(node: Any) -> dict[str, Any]:
-    """The attribute of a convolution whose padding is given in numbers."""
-    if node.attr["padding"].s != b"EXPLICIT":
-        return {}
-    return {"explicit_paddings": list(node.attr["explicit_paddings"].list.i)}

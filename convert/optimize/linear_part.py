@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from pixelproof.convert.optimize.evaluate import Constant
-from pixelproof.convert.optimize.fold_affine import affine, explicit_paddings
+from pixelproof.convert.optimize.fold_affine import affine
 from pixelproof.convert.optimize.merge_padding import amounts_of
 from pixelproof.convert.optimize.network import ADDITIONS, Network
-from pixelproof.convert.optimize.rewrite import kernel_of, strides_of
+from pixelproof.convert.optimize.rewrite import kernel_of, shaping_of, strides_of
 
 DEPTHWISE = "DepthwiseConv2dNative"
 SUMS = frozenset({*ADDITIONS, "AddN", "Sub"})
@@ -144,7 +144,7 @@ def _border(node: Any, height: int, width: int) -> Constant | None:
     if padding == b"VALID":
         return np.zeros((4, 2), np.int64)
     if padding == b"EXPLICIT":
-        return np.array(explicit_paddings(node)["explicit_paddings"]).reshape(4, 2)
+        return np.array(shaping_of(node)["explicit_paddings"]).reshape(4, 2)
     if height % 2 == 0 or width % 2 == 0:
         return None
     return np.array([[0, 0], [height // 2] * 2, [width // 2] * 2, [0, 0]])

@@ -9,6 +9,7 @@ import numpy as np
 
 from pixelproof.convert.optimize.linear_part import SUMS, LinearPart, LinearParts, linear_inputs
 from pixelproof.convert.optimize.network import Network
+from pixelproof.convert.optimize.rewrite import add_convolution
 
 MOST_NODES = 64
 
@@ -36,17 +37,9 @@ class MergeBranches:
         assert found is not None
         source, part = found
         assert part.channels is not None
-        kernel, bias = part.kernel(part.channels[0]).astype(np.float32), part.bias.astype(np.float32)
-        weights = network.add_constant(kernel, near=site, by=self.id)
-        padding = b"SAME" if any(part.padding) else b"VALID"
-        attributes = {"strides": [1, 1, 1, 1], "padding": padding, "data_format": b"NHWC"}
-        end = network.add("Conv2D", [source, weights], near=site, by=self.id, attributes=attributes)
-        if np.any(bias):
-            shift = np.broadcast_to(bias, part.channels[1]).copy()
-            constant = network.add_constant(shift, near=site, by=self.id)
-            end = network.add(
-                "BiasAdd", [end, constant], near=site, by=self.id, attributes={"data_format": b"NHWC"}
-            )
+        shaping = {"strides": [1, 1, 1, 1], "padding": b"SAME" if any(part.padding) else b"VALID"}
+        kernel = part.kernel(part.channels[0])
+        end = add_convolution(network, source, kernel, part.bias, shaping=shaping, near=site, by=self.id)
         network.replace(site, end)
 
     def _found(self, network: Network, node: Any) -> tuple[str, LinearPart] | None:

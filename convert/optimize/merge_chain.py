@@ -7,9 +7,15 @@ from typing import Any
 import numpy as np
 
 from pixelproof.convert.optimize.evaluate import Constant
-from pixelproof.convert.optimize.fold_affine import explicit_paddings
+from pixelproof.convert.optimize.linear_part import composed
 from pixelproof.convert.optimize.network import Network
-from pixelproof.convert.optimize.rewrite import added_constant, kernel_of, strides_of
+from pixelproof.convert.optimize.rewrite import (
+    add_convolution,
+    added_constant,
+    kernel_of,
+    shaping_of,
+    strides_of,
+)
 
 
 class MergeChain:
@@ -33,22 +39,16 @@ class MergeChain:
         first, bias = parts
         k1, k2 = kernel_of(network, first), kernel_of(network, second)
         assert k1 is not None and k2 is not None
-        merged = merged_kernel(k1, k2)
         shaping = first if _is_pointwise(second, k2) else second
-        weights = network.add_constant(merged.astype(k1.dtype), near=site, by=self.id)
-        attributes: dict[str, Any] = {
-            "strides": list(shaping.attr["strides"].list.i),
-            "padding": shaping.attr["padding"].s,
-            "data_format": b"NHWC",
-            **explicit_paddings(shaping),
-        }
-        end = network.add("Conv2D", [first.input[0], weights], near=site, by=self.id, attributes=attributes)
-        shift = np.broadcast_to(bias, k1.shape[3]) @ k2.astype(np.float64).sum((0, 1))
-        if np.any(shift):
-            constant = network.add_constant(shift.astype(k1.dtype), near=site, by=self.id)
-            end = network.add(
-                "BiasAdd", [end, constant], near=site, by=self.id, attributes={"data_format": b"NHWC"}
-            )
+        end = add_convolution(
+            network,
+            first.input[0],
+            composed(k1.astype(np.float64), k2.astype(np.float64)),
+            np.broadcast_to(bias, k1.shape[3]) @ k2.astype(np.float64).sum((0, 1)),
+            shaping=shaping_of(shaping),
+            near=site,
+            by=self.id,
+        )
         network.replace(site, end)
 
     def _parts(self, network: Network, second: Any) -> tuple[Any, Constant] | None:
@@ -84,15 +84,3 @@ def _saves(first: Constant, second: Constant) -> bool:
     """Whether one convolution takes no more multiplications than the two; strides aside."""
     height, width = (max(a, b) for a, b in zip(first.shape[:2], second.shape[:2], strict=True))
     return bool(height * width * first.shape[2] * second.shape[3] <= first.size + second.size)
-
-
-def merged_kernel(first: Constant, second: Constant) -> Constant:
-    """float64 kernel of two convolutions in a row, one of which is 1 x 1.
-
-    Args:
-        first: (height, width, inputs, middle).
-        second: (height, width, middle, outputs).
-    """
-    a, b = first.astype(np.float64), second.astype(np.float64)
-    merged: Constant = a @ b[0, 0] if b.shape[:2] == (1, 1) else a[0, 0] @ b
-    return merged

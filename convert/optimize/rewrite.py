@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
+
+import numpy as np
 
 from pixelproof.convert.optimize.evaluate import Constant
 from pixelproof.convert.optimize.network import ADDITIONS, Network
@@ -48,6 +51,44 @@ def strides_of(node: Any) -> tuple[int, int]:
     """Strides of a convolution: height, width."""
     strides = list(node.attr["strides"].list.i)
     return strides[1], strides[2]
+
+
+def add_convolution(
+    network: Network,
+    source: str,
+    kernel: Constant,
+    bias: Constant,
+    *,
+    shaping: Mapping[str, Any],
+    near: str,
+    by: str,
+) -> str:
+    """A new float32 convolution, with a BiasAdd where the bias isn't 0; returns the name of its end.
+
+    Args:
+        kernel: (height, width, inputs, outputs), any precision.
+        bias: (outputs,) or one number for all.
+        shaping: the attributes ``strides`` and ``padding``, and ``explicit_paddings`` where there are some.
+    """
+    weights = network.add_constant(kernel.astype(np.float32), near=near, by=by)
+    attributes = {"data_format": b"NHWC", **shaping}
+    end = network.add("Conv2D", [source, weights], near=near, by=by, attributes=attributes)
+    if not np.any(bias):
+        return end
+    shift = np.broadcast_to(bias, kernel.shape[3]).astype(np.float32)
+    constant = network.add_constant(shift, near=near, by=by)
+    return network.add("BiasAdd", [end, constant], near=near, by=by, attributes={"data_format": b"NHWC"})
+
+
+def shaping_of(node: Any) -> dict[str, Any]:
+    """Strides and padding of a convolution, as attributes for another one."""
+    shaping: dict[str, Any] = {
+        "strides": list(node.attr["strides"].list.i),
+        "padding": node.attr["padding"].s,
+    }
+    if shaping["padding"] == b"EXPLICIT":
+        shaping["explicit_paddings"] = list(node.attr["explicit_paddings"].list.i)
+    return shaping
 
 
 def added_constant(network: Network, node: Any) -> tuple[str, Constant] | None:
